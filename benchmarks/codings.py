@@ -81,7 +81,7 @@ def measure_codings(frames: int = 64) -> dict[str, Any]:
         lost = float(((decoded == 0) & (maps > 0)).sum() / (maps > 0).sum())
         figures[name] = {
             "bytes_a_frame": round(coding.frame_bytes),
-            "of_float16": round(coding.frame_bytes / records.record_bytes(SHAPE), 3),
+            "of_float16": round(coding.frame_bytes / records.feature_record_bytes(SHAPE), 3),
             "rms_error_in_deviations": round(rms / deviation, 6),
             "above_zero_lost": round(lost, 5),
             "decoded_mb_per_processor_s": round(_decoding_rate(coding, maps.nbytes)),

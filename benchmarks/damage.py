@@ -161,11 +161,11 @@ def try_codec(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | N
             # A sound clip behind every kind: damage must not change what is decoded after it.
             clips.append(("", sound))
         # Codecs lose detail, so damaged clips are compared with what the sound clip decodes to.
-        (expected,) = guard.read_all([sound])
+        (expected,) = guard.read_all_videos([sound])
         if isinstance(expected, VideoError):
             print(f"the sound clip is refused: {expected}")
             return None
-        decoded = guard.read_all([path for _, path in clips], limit=LIMIT)
+        decoded = guard.read_all_videos([path for _, path in clips], limit=LIMIT)
         for (kind, _), frames in zip(clips, decoded, strict=True):
             if kind:
                 counts[kind][outcome(frames, expected)] += 1

@@ -30,7 +30,7 @@ from videolstm_jax.quantities import size_text
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
 from videolstm_jax.train.optim import optimizer, with_block_rate
-from videolstm_jax.train.state import new_state
+from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Batch, Clip, Inputs
@@ -243,7 +243,7 @@ def _cost(cfg: RunConfig, name: str) -> dict[str, float]:
     tx = optimizer(run.optim, run.train.steps)
     if model.block is not None:
         tx = with_block_rate(tx, run.train.backbone_rate)
-    state = new_state(model.params, tx)
+    state = new_train_state(model.params, tx)
     batch = _ones(model, work, run)
     lowered = make_step(model_loss(model.functions.apply), tx, run.seed).lower(state, batch)
     compiled = lowered.compile()

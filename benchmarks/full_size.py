@@ -33,7 +33,7 @@ from videolstm_jax.files import read_jsonl
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.train.optim import convnet_optimizer, rmsprop
-from videolstm_jax.train.state import new_state
+from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
 from videolstm_jax.workdir import Workdir
 
@@ -174,7 +174,7 @@ def _time_backbone(cfg: RunConfig, images: int, steps: int) -> float:
     side = cfg.convnet.image_size
     pixels = np.random.default_rng(0).normal(0, 50, (images, side, side, 3)).astype(np.float32)
     labels = np.arange(images) % CLASSES
-    state = new_state(jax.jit(net.init)(jax.random.key(0)), tx)
+    state = new_train_state(jax.jit(net.init)(jax.random.key(0)), tx)
     return _best_seconds(make_step(convnet_loss(net.apply), tx, 0), state, (pixels, labels), steps)
 
 
@@ -187,7 +187,7 @@ def _time_model(cfg: RunConfig, clips: int, frames: int, steps: int) -> float:
         np.arange(clips) % CLASSES,
         np.ones(clips, "f"),
     )
-    state = new_state(jax.jit(model.init)(jax.random.key(0)), tx)
+    state = new_train_state(jax.jit(model.init)(jax.random.key(0)), tx)
     return _best_seconds(make_step(model_loss(model.apply), tx, 0), state, batch, steps)
 
 

@@ -26,7 +26,7 @@ from benchmarks.real_data.stages import in_order, right_by_video
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.measure.fusion.rules import product_fusion
-from videolstm_jax.score_files.join import aligned
+from videolstm_jax.score_files.join import aligned_scores
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import idt, objects, prepare, trajectories
 from videolstm_jax.types import Scores
@@ -148,7 +148,7 @@ def _with_fusions(models: dict[str, Scores]) -> dict[str, Scores]:
 
 
 def _fused(models: dict[str, Scores]) -> Scores:
-    streams = aligned(models)
+    streams = aligned_scores(models)
     tables = [stream.scores for stream in streams]
     return streams[0]._replace(scores=product_fusion(tables, (1.0,) * len(tables)))
 

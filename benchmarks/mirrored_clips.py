@@ -25,7 +25,7 @@ from videolstm_jax.presets import configured
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
 from videolstm_jax.video import encode
-from videolstm_jax.video.decode import probe, read
+from videolstm_jax.video.decode import probe_video, read
 from videolstm_jax.workdir import Workdir
 
 MARK = "_mirrored"
@@ -83,7 +83,7 @@ def _write_clips(source: pathlib.Path, workdir: pathlib.Path, folds: int) -> Non
             shutil.copy(path, target)
             # Without loss: the mirrored clip must differ in nothing else.
             frames = read(path)[:, :, ::-1]
-            encode.write(mirrored, frames, fps=probe(path).fps, codec="ffv1")
+            encode.write(mirrored, frames, fps=probe_video(path).fps, codec="ffv1")
     numbered = "".join(f"{number} {name}\n" for number, name in enumerate(classes, 1))
     for fold in range(folds):
         folder = workdir / f"lists{fold}"

@@ -31,7 +31,7 @@ from benchmarks import command_line, record
 from benchmarks.codings import SHAPE, pool5_maps
 from videolstm_jax.config import DataConfig
 from videolstm_jax.features import records
-from videolstm_jax.features.compact import compact
+from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.types import Video
@@ -62,7 +62,7 @@ def write_contenders(folder: pathlib.Path, videos: int, seed: int = 0) -> None:
         _write_tfrecord(folder / "frames" / f"{name}.tfrecord", map(np.ndarray.tobytes, maps))
         _write_tfrecord(folder / "video" / f"{name}.tfrecord", [maps.tobytes()])
     writer.finish(names)
-    compact(folder / "float16", folder / "uint8")
+    compact_store(folder / "float16", folder / "uint8")
 
 
 def _write_tfrecord(path: pathlib.Path, rows: Iterable[bytes]) -> None:
@@ -148,7 +148,7 @@ def time_contenders(
     folder: pathlib.Path, load: Load, batches: int, repeats: int
 ) -> dict[str, dict]:
     """Returns useful MB/s of each contender, in turns, on the cores that this process may use."""
-    useful = batches * load.batch * FRAMES * records.record_bytes(SHAPE) / 1e6
+    useful = batches * load.batch * FRAMES * records.feature_record_bytes(SHAPE) / 1e6
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
     for turn in range(repeats + 1):
         for name, (reader, kind) in CONTENDERS.items():
@@ -250,7 +250,7 @@ def main() -> None:
             if name.startswith("TF"):
                 fastest = max(fastest, row["median_mb_s"])
         ratios[cores] = round(rows["store, float16"]["median_mb_s"] / fastest, 2)
-    needed = 128 * FRAMES * records.record_bytes(SHAPE) / 1e6 / STEP_SECONDS
+    needed = 128 * FRAMES * records.feature_record_bytes(SHAPE) / 1e6 / STEP_SECONDS
     figures = {
         "device": record.processor(),
         "videos": options.videos,

@@ -24,4 +24,4 @@ def parse(*words):
     values = flags.FlagValues()
     config_flags.define(values)
     values(["program", *words])
-    return config_flags.config(values)
+    return config_flags.config_of_flags(values)

@@ -41,7 +41,7 @@ def shapes_computed_once():
     They depend on nothing else, so a reader does what it does without this, in half the time.
     """
     with (
-        mock.patch.object(run_folder, "params_like", _once(run_folder.params_like)),
+        mock.patch.object(run_folder, "block_params_like", _once(run_folder.block_params_like)),
         mock.patch.object(convnet, "network_params_like", _once(convnet.network_params_like)),
     ):
         yield

@@ -6,11 +6,11 @@ from file_encodings import json_bytes, jsonl_bytes, npz_bytes, sealed_rows
 from foreign_annotations import DATASET, NAME, TUBES, VIDEOS
 from foreign_file import ForeignFile
 
-from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
+from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.dataset_json import load_dataset, load_missing
-from videolstm_jax.features.notes import read_all_notes
+from videolstm_jax.features.notes import read_all_feature_notes
 from videolstm_jax.flow_images.flow_index import read_flow_index
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.lock.owner import parse_owner
@@ -77,11 +77,11 @@ def _read_localize(folder):
 
 def _read_truth_of_work(folder):
     work = Workdir(str(folder))
-    return train_boxes(work, DATASET, read_true_tubes(work, DATASET))
+    return mean_train_boxes(work, DATASET, read_true_tubes(work, DATASET))
 
 
 def _read_evaluated(folder):
-    return evaluated.load_video(Workdir(str(folder)), "a", VIDEOS[1], 2)
+    return evaluated.load_evaluated_video(Workdir(str(folder)), "a", VIDEOS[1], 2)
 
 
 _EVALUATED = {
@@ -160,7 +160,7 @@ WORK_FOLDERS = (
         "notes of a store",
         "done.jsonl",
         ([{"name": NAME, "frames": 8, "sha256": "a"}],),
-        lambda folder: read_all_notes(epath.Path(folder)),
+        lambda folder: read_all_feature_notes(epath.Path(folder)),
         jsonl_bytes,
         True,
     ),

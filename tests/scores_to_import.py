@@ -9,7 +9,7 @@ import numpy as np
 import scipy.io
 
 from videolstm_jax.score_files.import_settings import ImportSettings
-from videolstm_jax.score_files.importing import import_scores, video_name
+from videolstm_jax.score_files.importing import import_scores, scored_video_name
 from videolstm_jax.types import Dataset, Video
 
 CLASSES = ("Jump", "Run", "Wave")
@@ -81,5 +81,5 @@ def listed(*parts, label=LABEL, videos=VIDEOS, classes=CLASSES):
     """The data set of the videos, each in the part given for it."""
     rows = []
     for name, number, part in zip(videos, label, parts, strict=True):
-        rows.append(Video(video_name(name), name, number, part, "", 9, 8, 8, 25.0))
+        rows.append(Video(scored_video_name(name), name, number, part, "", 9, 8, 8, 25.0))
     return Dataset(classes, tuple(rows))

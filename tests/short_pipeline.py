@@ -27,7 +27,7 @@ SHORT = {
 
 def write_videos(folder):
     """Six synthetic videos of two classes; returns their folder."""
-    return stick_actions.generate(
+    return stick_actions.generate_stick_actions(
         folder,
         classes=("SitDown", "StandUp"),
         clips_per_class=2,

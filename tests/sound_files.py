@@ -101,7 +101,7 @@ def assert_taken(path, count=None):
     expected = ffmpegs_frames(path)
     assert count is None or len(expected) == count
     np.testing.assert_array_equal(crew().read(path), expected)
-    assert crew().check(path).frames == decode.probe(path).frames == len(expected)
+    assert crew().check(path).frames == decode.probe_video(path).frames == len(expected)
     with live.open_live(path) as source:
         np.testing.assert_array_equal(list(source.frames), expected)
     return expected

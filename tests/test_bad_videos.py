@@ -68,9 +68,9 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
 def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
     started = worker_client.subprocess.Popen
     code = (
-        "import os\nfrom videolstm_jax.video import decode, worker\nplain = decode.probe\n"
+        "import os\nfrom videolstm_jax.video import decode, worker\nplain = decode.probe_video\n"
         "def probe(path, **named):\n    if path.endswith('run/2.mp4'): os.abort()\n"
-        "    return plain(path, **named)\ndecode.probe = probe\nworker.serve()"
+        "    return plain(path, **named)\ndecode.probe_video = probe\nworker.serve()"
     )
     monkeypatch.setattr(
         worker_client.subprocess,
@@ -102,7 +102,7 @@ def test_what_asks_for_too_much_memory_is_refused(tmp_path, own_workers):
     """A worker gives back an error, or is ended, before the machine is out of memory."""
     encode.write(tmp_path / "good.mp4", smooth(4, 24, 32))
     huge = {"size": (500_000, 200_000)}  # 300 GB a frame
-    outcome = list(guard.read_all([tmp_path / "good.mp4"], **huge, workers=1))
+    outcome = list(guard.read_all_videos([tmp_path / "good.mp4"], **huge, workers=1))
     assert isinstance(outcome[0], VideoError) and "good.mp4" in str(outcome[0])
 
 
@@ -118,8 +118,8 @@ def test_metadata_that_is_not_utf_8(tmp_path):
     data = path.read_bytes()
     assert data.count(b"PLACEHOLDERTITLE") == 1
     path.write_bytes(data.replace(b"PLACEHOLDERTITLE", b"T\xfcrkische Musik\xe4"))
-    (outcome,) = guard.read_all([path])
-    assert outcome.shape == (4, 24, 32, 3) and decode.check(path).frames == 4
+    (outcome,) = guard.read_all_videos([path])
+    assert outcome.shape == (4, 24, 32, 3) and decode.check_video(path).frames == 4
 
 
 @pytest.mark.slow

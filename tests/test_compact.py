@@ -14,7 +14,7 @@ from videolstm_jax.config import (
 )
 from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import FileError
-from videolstm_jax.features.compact import compact
+from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.inspection import inspect_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
@@ -57,7 +57,7 @@ def listed():
 
 def test_half_the_bytes_for_a_hundredth_of_a_deviation(tmp_path, listed):
     store = write(tmp_path / "large", listed)
-    report = compact(tmp_path / "large", tmp_path / "small")
+    report = compact_store(tmp_path / "large", tmp_path / "small")
     small = FeatureStore.open(tmp_path / "small")
     was = np.concatenate([store.read(video.name) for video in listed]).astype(np.float64)
     error = was - np.concatenate([small.read(video.name) for video in listed])
@@ -78,11 +78,11 @@ def test_half_the_bytes_for_a_hundredth_of_a_deviation(tmp_path, listed):
     )
     before = small.path("c0/v00").stat().mtime
     assert (
-        compact(tmp_path / "large", tmp_path / "small") == report
+        compact_store(tmp_path / "large", tmp_path / "small") == report
         and small.path("c0/v00").stat().mtime == before
     )
     with pytest.raises(FileError, match="is of uint8 already; expected float16"):
-        compact(tmp_path / "small", tmp_path / "smaller")
+        compact_store(tmp_path / "small", tmp_path / "smaller")
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_training_on_bytes_is_as_accurate(tmp_path, listed):
         save_dataset(work.dataset, Dataset(("c0", "c1"), tuple(listed)))
         write(tmp_path / "features" if kind == "uint8" else work.features("rgb", "pool5"), listed)
         if kind == "uint8":
-            compact(tmp_path / "features", work.features("rgb", "pool5"))
+            compact_store(tmp_path / "features", work.features("rgb", "pool5"))
         cfg = RunConfig(
             workdir=work.root,
             data=DataConfig(frames=6, batch=8, order="epochs", feature_scale="std"),

@@ -20,7 +20,7 @@ from videolstm_jax.config import (
     change,
     flatten,
 )
-from videolstm_jax.config.setting import sentence, setting_name
+from videolstm_jax.config.setting import setting_name, setting_sentence
 from videolstm_jax.errors import ConfigError
 
 CONFIGS = tuple(getattr(config, name) for name in config.__all__ if name.endswith("Config"))
@@ -169,14 +169,14 @@ def test_every_setting_has_a_sentence_of_one_line(owner):
             field.default_factory if field.default is dataclasses.MISSING else field.default
         ):
             continue
-        short = sentence(field.metadata["help"])
+        short = setting_sentence(field.metadata["help"])
         assert short[0].isupper() or not short[0].isalpha()
         assert short.endswith(".") and 6 <= len(short) <= 76, (field.name, short)
 
 
 def test_a_sentence_does_not_end_at_an_abbreviation():
-    assert sentence("K (Sec. 5.2) of Eq. (7). More.") == "K (Sec. 5.2) of Eq. (7)."
-    assert sentence("One sentence.") == "One sentence."
+    assert setting_sentence("K (Sec. 5.2) of Eq. (7). More.") == "K (Sec. 5.2) of Eq. (7)."
+    assert setting_sentence("One sentence.") == "One sentence."
 
 
 def test_the_home_folder_in_paths(monkeypatch):

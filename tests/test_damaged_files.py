@@ -22,7 +22,7 @@ from videolstm_jax.results.work_contents import (
     load_best_tubes,
     load_metrics,
     load_truth,
-    read_contents,
+    read_work_contents,
 )
 from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion, save_fusion
 from videolstm_jax.scores_npz import load_scores, save_scores
@@ -208,7 +208,7 @@ def test_half_of_what_localize_writes_is_noticed(work, capsys):
     warning = "map.json is missing beside tubes.jsonl; the stage localize writes both"
     assert localize_settings(work, "x") == LocalizeConfig()
     assert warning in capsys.readouterr().err
-    assert not read_contents(work, allow_trained=True).maps
+    assert not read_work_contents(work, allow_trained=True).maps
     assert warning in capsys.readouterr().err
 
 

@@ -80,7 +80,13 @@ def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_pat
         classes,
         tuple(
             Video(
-                f"{name}/{clip.stem}", str(clip), number, "test", "g", *decode.probe(clip)[:3], 25.0
+                f"{name}/{clip.stem}",
+                str(clip),
+                number,
+                "test",
+                "g",
+                *decode.probe_video(clip)[:3],
+                25.0,
             )
             for number, (name, clip) in enumerate(zip(classes, clips, strict=True))
         ),

@@ -29,7 +29,7 @@ def clip(tmp_path):
 
 def test_lossless_round_trip(clip):
     path, frames = clip
-    assert decode.probe(path) == VideoInfo(20, 32, 24, 10.0)
+    assert decode.probe_video(path) == VideoInfo(20, 32, 24, 10.0)
     np.testing.assert_array_equal(decode.read(path), frames)
     np.testing.assert_array_equal(decode.read(path, max_frames=7), frames[:7])
 
@@ -52,7 +52,7 @@ def test_resampling_takes_the_nearest_frame(tmp_path_factory, length, rate, fps)
     )
     encode.write(path, frames, rate, codec="ffv1")
     decoded = decode.read(path, fps=fps)[:, 0, 0, 0] // 20
-    assert len(decoded) == decode.probe(path, fps=fps).frames
+    assert len(decoded) == decode.probe_video(path, fps=fps).frames
     assert (len(decoded) - 1) / fps < length / rate + 1e-6
     assert len(decoded) / fps > length / rate - 1e-6 or len(decoded) == 1
     for k, index in enumerate(decoded):
@@ -91,7 +91,7 @@ def test_display_matrix(tmp_path, matrix, turns):
     data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     (tmp_path / "b.mp4").write_bytes(data)
     turned = np.rot90(plain, turns, axes=(1, 2))
-    assert decode.probe(tmp_path / "b.mp4")[1:3] == turned.shape[2:0:-1]
+    assert decode.probe_video(tmp_path / "b.mp4")[1:3] == turned.shape[2:0:-1]
     np.testing.assert_array_equal(decode.read(tmp_path / "b.mp4"), turned)
 
 
@@ -109,7 +109,7 @@ def test_pictures_that_change_size(tmp_path):
     (tmp_path / "a.m4v").write_bytes(buffer.getvalue())
     assert decode.read(tmp_path / "a.m4v").shape == (7, 24, 32, 3)
     assert decode.read(tmp_path / "a.m4v", size=(8, 9)).shape == (7, 9, 8, 3)
-    assert decode.probe(tmp_path / "a.m4v")[:3] == (7, 32, 24)
+    assert decode.probe_video(tmp_path / "a.m4v")[:3] == (7, 32, 24)
 
 
 CLIPS = (
@@ -131,14 +131,14 @@ def test_real_clips(real_data, name, length):
     with av.open(str(path), metadata_errors="replace") as container:
         expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     decoded = decode.read(path)
-    info = decode.probe(path)
+    info = decode.probe_video(path)
     assert info.frames == len(decoded) == length and (info.height, info.width) == decoded.shape[1:3]
     np.testing.assert_array_equal(decoded, expected)
 
 
 def test_every_real_clip_probes_as_it_reads(real_data):
     for path in sorted((real_data / "weizmann" / "videos").rglob("*.mp4")):
-        assert decode.probe(path).frames == len(decode.read(path))
+        assert decode.probe_video(path).frames == len(decode.read(path))
 
 
 # ---- what cannot be used -------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def test_no_videos(tmp_path):
         "sound.wav": "no video stream, only audio",
         "none.mp4": "0 frames decoded|no video stream",
     }.items():
-        for opens in (decode.probe, decode.read):
+        for opens in (decode.probe_video, decode.read):
             with pytest.raises(VideoError, match=message) as caught:
                 opens(tmp_path / name)
             assert str(tmp_path / name) in str(caught.value)
@@ -185,7 +185,7 @@ def test_cut_short(real_data, tmp_path, name):
     for k, share in enumerate((0.02, 0.2, 0.5, 0.8, 0.95)):
         paths.append(tmp_path / f"{k}{source.suffix}")
         paths[-1].write_bytes(data[: int(share * len(data))])
-    for path, decoded in zip(paths, guard.read_all(paths), strict=True):
+    for path, decoded in zip(paths, guard.read_all_videos(paths), strict=True):
         assert isinstance(decoded, VideoError) and str(path) in str(decoded)
 
 
@@ -199,7 +199,7 @@ def test_overwritten_pictures(real_data, tmp_path):
         broken[at : at + 2000] = random.bytes(2000)
         paths.append(tmp_path / f"{k}.avi")
         paths[-1].write_bytes(broken)
-    assert all(isinstance(decoded, VideoError) for decoded in guard.read_all(paths))
+    assert all(isinstance(decoded, VideoError) for decoded in guard.read_all_videos(paths))
 
 
 # ---- other processes -----------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def test_workers_give_what_read_gives(real_data, tmp_path):
         tmp_path / "absent.avi",
         real_data / CLIPS[4],
     ]
-    decoded = list(guard.read_all(paths, size=(40, 30), fps=12, max_frames=9))
+    decoded = list(guard.read_all_videos(paths, size=(40, 30), fps=12, max_frames=9))
     for path, frames in zip(paths, decoded, strict=True):
         if path.name in ("bad.avi", "absent.avi"):
             assert isinstance(frames, VideoError)
@@ -221,7 +221,7 @@ def test_workers_give_what_read_gives(real_data, tmp_path):
             np.testing.assert_array_equal(
                 frames, decode.read(path, size=(40, 30), fps=12, max_frames=9)
             )
-    luma = next(guard.read_all(paths[3:], grey=True))
+    luma = next(guard.read_all_videos(paths[3:], grey=True))
     weights = decode.read(paths[3]) @ np.array([0.299, 0.587, 0.114])
     assert luma.dtype == np.uint8 and np.abs(luma - weights).max() <= 0.5 + 1e-6
 
@@ -247,7 +247,7 @@ def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch
 
     monkeypatch.setattr(worker_client.subprocess, "Popen", fake)
     names = ["ok.avi", "dies.avi", "stuck.avi", "half.avi", "ok.avi"]
-    decoded = list(guard.read_all([tmp_path / name for name in names], workers=1, limit=1.0))
+    decoded = list(guard.read_all_videos([tmp_path / name for name in names], workers=1, limit=1.0))
     assert [isinstance(frames, VideoError) for frames in decoded] == [
         False,
         True,
@@ -266,7 +266,7 @@ def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch
 
 def test_workers_end_with_their_reader(clip, own_workers):
     path, frames = clip
-    reader = guard.read_all([path] * 8)
+    reader = guard.read_all_videos([path] * 8)
     np.testing.assert_array_equal(next(reader), frames)
     reader.close()
     children = f"/proc/self/task/{os.getpid()}/children"

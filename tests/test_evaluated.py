@@ -28,17 +28,17 @@ def test_a_pass_comes_back(work, length):
         np.full((length, 2, 2), 0.25, np.float32),
     )
     files.write_arrays(work.evaluated_video("r", "a/x"), scores=scores, attention=maps)
-    back = evaluated.load_video(work, "r", VIDEO, 3)
+    back = evaluated.load_evaluated_video(work, "r", VIDEO, 3)
     np.testing.assert_array_equal(back.scores, scores)
     np.testing.assert_array_equal(back.attention, maps)
     assert back.features is None and back.foreground is None
     both = {"features": 2 * maps, "foreground": 3 * maps}
     files.write_arrays(work.evaluated_video("r", "a/x"), scores=scores, attention=maps, **both)
-    back = evaluated.load_video(work, "r", VIDEO, 3)
+    back = evaluated.load_evaluated_video(work, "r", VIDEO, 3)
     np.testing.assert_array_equal(back.features, 2 * maps)
     np.testing.assert_array_equal(back.foreground, 3 * maps)
     files.write_arrays(work.evaluated_video("r", "a/x"), scores=scores)
-    assert evaluated.load_video(work, "r", VIDEO, 3).attention is None
+    assert evaluated.load_evaluated_video(work, "r", VIDEO, 3).attention is None
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_a_pass_comes_back(work, length):
 def test_an_evaluation_of_another_video_is_refused(work, arrays, message):
     files.write_arrays(work.evaluated_video("r", "a/x"), **arrays)
     with pytest.raises(FileError, match=rf"a/x\.npz.*{message}"):
-        evaluated.load_video(work, "r", VIDEO, 3)
+        evaluated.load_evaluated_video(work, "r", VIDEO, 3)
 
 
 def test_a_missing_pass_names_its_stage(work):
     with pytest.raises(
         FileError, match=r"a/x\.npz is missing; the stage evaluate \(for the test list\) writes it"
     ):
-        evaluated.load_video(work, "r", VIDEO, 3)
+        evaluated.load_evaluated_video(work, "r", VIDEO, 3)
 
 
 def test_settings_are_those_that_localize_ran_with_last(work):

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.fetch_weights import SOURCES, PublishedWeights, fetch
+from videolstm_jax.nn.fetch_weights import SOURCES, PublishedWeights, fetch_vgg_weights
 
 DATA = bytes(range(256)) * 12_000
 
@@ -54,21 +54,21 @@ def _source(server, name="weights.h5", kind="sha256"):
 
 @pytest.mark.parametrize("kind", ["sha256", "md5"])
 def test_what_is_published_is_fetched(server, tmp_path, kind, capsys):
-    path = fetch(_source(server, kind=kind), tmp_path / "deep" / "down")
+    path = fetch_vgg_weights(_source(server, kind=kind), tmp_path / "deep" / "down")
     assert path.read_bytes() == DATA and path.name == "vgg.h5"
     assert "3 of 3 MB" in capsys.readouterr().out
 
 
 def test_what_is_there_is_checked_and_not_fetched_again(server, tmp_path):
-    path = fetch(_source(server), tmp_path)
+    path = fetch_vgg_weights(_source(server), tmp_path)
     before = path.stat().mtime
     gone = _source(server, "gone.h5")
-    assert fetch(gone, tmp_path).stat().mtime == before
+    assert fetch_vgg_weights(gone, tmp_path).stat().mtime == before
     (tmp_path / "vgg.h5").write_bytes(DATA[1:])
     with pytest.raises(
         FileError, match=r"vgg.h5: its sha256 is .*; expected .*; remove it to fetch it again"
     ):
-        fetch(gone, tmp_path)
+        fetch_vgg_weights(gone, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -84,17 +84,17 @@ def test_what_is_there_is_checked_and_not_fetched_again(server, tmp_path):
 )
 def test_nothing_else_is_kept(server, tmp_path, name, message):
     with pytest.raises(FileError, match=message):
-        fetch(_source(server, name), tmp_path)
+        fetch_vgg_weights(_source(server, name), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mirror_must_have_the_same_bytes(server, tmp_path):
     source = _source("http://127.0.0.1:9")
     with pytest.raises(FileError, match="cannot be fetched"):
-        fetch(source, tmp_path)
+        fetch_vgg_weights(source, tmp_path)
     with pytest.raises(FileError, match="nothing was kept"):
-        fetch(source, tmp_path, url=f"{server}/other.h5")
-    assert fetch(source, tmp_path, url=f"{server}/weights.h5").read_bytes() == DATA
+        fetch_vgg_weights(source, tmp_path, url=f"{server}/other.h5")
+    assert fetch_vgg_weights(source, tmp_path, url=f"{server}/weights.h5").read_bytes() == DATA
 
 
 def test_what_is_published_where():

@@ -86,7 +86,7 @@ FIELD_KINDS = (
 def test_fields_in_packets_of_their_own(fields_muxed, kind, suffix):
     path = fields_muxed(kind, suffix, "fields")
     assert_taken(path, 12)
-    assert decode.probe(path) == (12, 48, 32, RATE)
+    assert decode.probe_video(path) == (12, 48, 32, RATE)
 
 
 @pytest.mark.parametrize("packets_of", ["fields", "frames"])
@@ -94,9 +94,9 @@ def test_fields_in_packets_of_their_own(fields_muxed, kind, suffix):
 def test_fields_in_containers(fields_muxed, suffix, packets_of):
     path = fields_muxed("some frames are not split", suffix, packets_of)
     assert_taken(path, 12)
-    assert decode.probe(path) == (12, 48, 32, RATE)
+    assert decode.probe_video(path) == (12, 48, 32, RATE)
     frames = decode.read(path, fps=RATE)
-    assert len(frames) == decode.probe(path, fps=RATE).frames
+    assert len(frames) == decode.probe_video(path, fps=RATE).frames
     np.testing.assert_array_equal(frames[:12], decode.read(path))
 
 

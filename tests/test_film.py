@@ -6,7 +6,7 @@ import pytest
 from videolstm_jax.errors import VideoError
 from videolstm_jax.types import Video
 from videolstm_jax.video import decode, encode
-from videolstm_jax.video.film import film
+from videolstm_jax.video.film import write_film
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def video(tmp_path):
 
 def test_every_frame_is_drawn_and_some_are_handed_back(video, tmp_path):
     drawn_frames = []
-    returned = film(
+    returned = write_film(
         tmp_path / "out" / "film.mp4",
         video,
         lambda frame, t: drawn_frames.append(t) or 255 - frame,
@@ -36,5 +36,5 @@ def test_a_file_that_is_another_by_now_leaves_no_film(video, tmp_path, other):
     with pytest.raises(
         VideoError, match=r"10 frames of 48 x 32; expected .* as the stage prepare found it"
     ):
-        film(tmp_path / "out" / "film.mp4", video._replace(**other), lambda frame, t: frame)
+        write_film(tmp_path / "out" / "film.mp4", video._replace(**other), lambda frame, t: frame)
     assert not list((tmp_path / "out").iterdir())

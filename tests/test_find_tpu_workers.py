@@ -40,7 +40,7 @@ class Metadata(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def machine(monkeypatch):
     """Has this machine count as a TPU worker; what it returns starts the service of metadata."""
-    monkeypatch.setattr(tpu, "has_chips", lambda: True)
+    monkeypatch.setattr(tpu, "has_tpu_chips", lambda: True)
     servers = []
 
     def start(**attributes):
@@ -101,7 +101,7 @@ def test_a_machine_without_such_a_service_is_alone(machine):
 def test_chips_of_google_are_found_by_their_maker(tmp_path):
     (tmp_path / "0000:00:04.0").mkdir()
     (tmp_path / "0000:00:04.0" / "vendor").write_text("0x10de\n")
-    assert not tpu.has_chips(str(tmp_path))
+    assert not tpu.has_tpu_chips(str(tmp_path))
     (tmp_path / "0000:00:05.0").mkdir()
     (tmp_path / "0000:00:05.0" / "vendor").write_text("0x1ae0\n")
-    assert tpu.has_chips(str(tmp_path))
+    assert tpu.has_tpu_chips(str(tmp_path))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from videolstm_jax.config import FITS, LocalizeConfig
 from videolstm_jax.localize import baselines, causal
-from videolstm_jax.localize.saliency import saliency, upscale
+from videolstm_jax.localize.saliency import saliency, upscale_maps
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.report.pictures.overlay import BAND, text_size
 from videolstm_jax.report.pictures.states import States, state_sheet
@@ -78,14 +78,14 @@ def test_padding_is_cut_off_the_map_and_a_crop_put_into_the_frame(size):
     size = height, width
     longer, shorter = max(size), min(size)
     down, across, _, _ = cut(size, "pad")
-    padded = upscale(maps, (longer, longer), 0.0)
+    padded = upscale_maps(maps, (longer, longer), 0.0)
     expected = padded[:, down : down + height, across : across + width]
-    np.testing.assert_allclose(upscale(maps, size, 0.0, "pad"), expected, rtol=1e-5)
+    np.testing.assert_allclose(upscale_maps(maps, size, 0.0, "pad"), expected, rtol=1e-5)
     down, across, _, _ = cut(size, "crop")
     cropped = np.zeros((2, height, width), np.float32)
     place = np.s_[:, -down : shorter - down, -across : shorter - across]
-    cropped[place] = upscale(maps, (shorter, shorter), 20.0)
-    np.testing.assert_allclose(upscale(maps, size, 20.0, "crop"), cropped, rtol=1e-5)
+    cropped[place] = upscale_maps(maps, (shorter, shorter), 20.0)
+    np.testing.assert_allclose(upscale_maps(maps, size, 20.0, "crop"), cropped, rtol=1e-5)
 
 
 def test_attention_on_padding_makes_no_box():

@@ -48,7 +48,7 @@ def test_the_bound_is_measured_on_the_middles(tmp_path, monkeypatch):
 
     monkeypatch.setattr(flow_writing.batched, "sample_flow", watched)
     dataset, _ = scan.scan_videos(cfg.data)
-    flow_writing.sample_bound(cfg, dataset)
+    flow_writing.sample_flow_bound(cfg, dataset)
     assert shapes and {shape[0] for shape in shapes} == {3}
 
 

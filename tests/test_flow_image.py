@@ -44,7 +44,7 @@ def test_inverse(bound, seed):
     "size, expected", [((340, 256), 20), ((64, 64), 20 * 64 / 340), ((100, 170), 10)]
 )
 def test_scaled_bound(size, expected):
-    assert image.scaled_bound(image.PAPER_BOUND, *size) == pytest.approx(expected)
+    assert image.scaled_flow_bound(image.PAPER_BOUND, *size) == pytest.approx(expected)
 
 
 def test_grey_is_rec_601():

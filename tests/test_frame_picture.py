@@ -121,10 +121,10 @@ def test_bands_shade_the_action():
 
 def test_a_card_has_both_panels_and_the_board():
     heat, box = np.full((64, 96), 128.0), np.array([[10.0, 10, 50, 40]])
-    index = frame_picture.card(
+    index = frame_picture.frame_card(
         frame_picture.FrameView(frame(400, 200), None, None, None), lines([[1, 0]]), "frame 3"
     )
-    two = frame_picture.card(
+    two = frame_picture.frame_card(
         frame_picture.FrameView(frame(400, 200), np.full((200, 400), 128.0), box, box + 9),
         lines([[1, 0]]),
         "frame 3",
@@ -138,7 +138,7 @@ def test_a_card_has_both_panels_and_the_board():
     assert len(painted(two[:, 404:][60:], overlay.TRUE)[0]) < len(
         painted(two[:, :400][60:], overlay.TRUE)[0]
     )
-    narrow = frame_picture.card(
+    narrow = frame_picture.frame_card(
         frame_picture.FrameView(frame(), heat, box, None), lines([[1, 0]]), "frame 3"
     )
     assert narrow.shape[1] == frame_picture.NARROWEST and (narrow[5, :60] == overlay.BAND).all()
@@ -169,7 +169,7 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
     drawn_lines = ScoreLines(
         tuple("ümläut" * 9 for _ in range(names)), values[-1], values, 0, 1 + seed % 5
     )
-    picture = frame_picture.card(
+    picture = frame_picture.frame_card(
         frame_picture.FrameView(
             frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))
         ),
@@ -177,7 +177,7 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
         "frame 1000000",
     )
     assert picture.dtype == np.uint8 and not picture.shape[0] % 2 and not picture.shape[1] % 2
-    strip = frame_picture.strip(
+    strip = frame_picture.frame_strip(
         [
             frame_picture.strip_picture(
                 frame_picture.FrameView(frame(*size), None, None, None), drawn_lines, "0"

@@ -77,9 +77,11 @@ def test_temperature_is_found_again():
     overconfident = softmax(3 * logits, axis=1)
     temperature = fusion.fit_temperature(overconfident, label)
     assert temperature == pytest.approx(3, rel=0.03)
-    np.testing.assert_allclose(fusion.temper(overconfident, 3), softmax(logits, axis=1), atol=1e-9)
+    np.testing.assert_allclose(
+        fusion.temper_probabilities(overconfident, 3), softmax(logits, axis=1), atol=1e-9
+    )
     with pytest.raises(ValueError, match="expected more than 0"):
-        fusion.temper(overconfident, 0)
+        fusion.temper_probabilities(overconfident, 0)
 
 
 @pytest.mark.parametrize(

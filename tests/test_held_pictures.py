@@ -29,7 +29,7 @@ def test_a_last_picture_that_is_held(tmp_path, name, codec):
     path = held(tmp_path / name, codec)
     frames = assert_taken(path, 10)
     resampled = decode.read(path, fps=10)
-    assert len(resampled) == 24 == decode.probe(path, fps=10).frames
+    assert len(resampled) == 24 == decode.probe_video(path, fps=10).frames
     np.testing.assert_array_equal(resampled[8:], np.broadcast_to(frames[-1], resampled[8:].shape))
 
 
@@ -134,7 +134,7 @@ def test_variable_rates(uneven, name, codec):
     for fps in (5.0, 10.0, 25.0):
         expected = nearest(TIMES, fps, TIMES[-1] + 1)
         resampled = decode.read(path, fps=fps)
-        assert len(resampled) == decode.probe(path, fps=fps).frames == len(expected)
+        assert len(resampled) == decode.probe_video(path, fps=fps).frames == len(expected)
         np.testing.assert_array_equal(resampled, frames[expected])
 
 
@@ -143,7 +143,7 @@ def test_a_last_picture_of_mp4_that_is_held(uneven, name):
     path = uneven(name, "mpeg4", last=8)
     frames = assert_taken(path, len(TIMES))
     resampled = decode.read(path, fps=25)
-    assert len(resampled) == decode.probe(path, fps=25).frames
+    assert len(resampled) == decode.probe_video(path, fps=25).frames
     np.testing.assert_array_equal(resampled, frames[nearest(TIMES, 25, TIMES[-1] + 8)])
 
 
@@ -156,7 +156,7 @@ def test_an_edit_list_leaves_pictures_out(tmp_path, suffix):
     path = muxed(tmp_path / f"a{suffix}", "mpeg4", packets)
     frames = assert_taken(path, 15)
     resampled = decode.read(path, fps=50)
-    assert len(resampled) == decode.probe(path, fps=50).frames == 30
+    assert len(resampled) == decode.probe_video(path, fps=50).frames == 30
     np.testing.assert_array_equal(resampled[::2], frames)
 
 

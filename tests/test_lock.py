@@ -14,7 +14,7 @@ from locked_folders import number_of_winners, owner_file
 from videolstm_jax.errors import FileError
 from videolstm_jax.lock import local, owner
 from videolstm_jax.lock.local import read_owner
-from videolstm_jax.lock.sole_writer import release_held, sole_writer
+from videolstm_jax.lock.sole_writer import release_held_locks, sole_writer
 
 HOLDER = """
 import sys, time
@@ -50,7 +50,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(holder, tmp_path, number):
     holder.send_signal(number)
     # Not waited for: a process that nobody has asked for its status yet is dead all the same.
     deadline = time.monotonic() + 10
-    while owner.start_of(holder.pid) and time.monotonic() < deadline:
+    while owner.start_of_process(holder.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     with sole_writer(tmp_path / "run", "train"):
         assert read_owner(tmp_path / "run" / ".lock").pid == os.getpid()
@@ -97,9 +97,9 @@ def test_the_patient_do_not_wait_for_who_lives_here(holder, tmp_path):
 
 def test_a_process_that_another_thread_ends_removes_its_locks(tmp_path):
     with pytest.raises(FileError, match="someone took over"), sole_writer(tmp_path, "train"):
-        release_held()
+        release_held_locks()
         assert not (tmp_path / ".lock").exists()
-    release_held()
+    release_held_locks()
 
 
 def test_a_living_owner_is_heard(tmp_path, monkeypatch):
@@ -178,7 +178,7 @@ def test_of_many_that_begin_together_one_wins_each_time(tmp_path):
 
 def test_a_thread_that_ends_the_process_removes_a_lock_that_is_being_left(tmp_path, monkeypatch):
     # Another thread ends the process while the main one is about to remove the file.
-    monkeypatch.setattr(local, "release", lambda path, owner: release_held())
+    monkeypatch.setattr(local, "release_lock", lambda path, owner: release_held_locks())
     with sole_writer(tmp_path, "train"):
         pass
     assert not (tmp_path / ".lock").exists()
@@ -192,5 +192,5 @@ def test_all_locks_of_one_second_are_removed(tmp_path):
         sole_writer(rgb, "extract"),
         sole_writer(flow, "extract"),
     ):
-        release_held()
+        release_held_locks()
         assert not list(tmp_path.rglob(".lock"))

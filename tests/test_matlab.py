@@ -32,18 +32,20 @@ def load(tmp_path, data):
 
 def test_structs_are_dicts_whether_one_or_many(tmp_path, complete_file):
     variables = load(tmp_path, complete_file)
-    many, single = matlab.as_list(variables["many"]), matlab.as_list(variables["single"])
-    assert [matlab.as_string(entry["name"]) for entry in many] == ["a/b", "c/d"] and len(
+    many, single = matlab.matlab_list(variables["many"]), matlab.matlab_list(variables["single"])
+    assert [matlab.matlab_string(entry["name"]) for entry in many] == ["a/b", "c/d"] and len(
         single
     ) == 1
-    assert matlab.as_integer(single[0]["n"]) == 7 and matlab.as_list(variables["none"]) == []
+    assert (
+        matlab.matlab_integer(single[0]["n"]) == 7 and matlab.matlab_list(variables["none"]) == []
+    )
     np.testing.assert_array_equal(single[0]["rows"], np.arange(8).reshape(2, 4))
     assert single[0]["rows"].dtype == np.uint16
     for wrong in (np.array([1, 2]), np.array([1.5]), np.array([np.inf]), np.array([np.nan])):
         with pytest.raises(ValueError, match=r"values|whole|unpack"):
-            matlab.as_integer(wrong)
+            matlab.matlab_integer(wrong)
     with pytest.raises(ValueError, match="expected text"):
-        matlab.as_string(np.array([3]))
+        matlab.matlab_string(np.array([3]))
 
 
 def test_every_cut_is_refused(tmp_path, complete_file):

@@ -10,14 +10,14 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate, spread_batch
 from videolstm_jax.train.optim import rmsprop
-from videolstm_jax.train.state import new_state
+from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import make_step, model_loss
 
 
 def _trained(devices, steps=5, shards=0):
     model, tx = make_model(CFG), rmsprop(OptimConfig())
     mesh = data_mesh(devices, 8, shards)
-    state = replicate(new_state(model.init(jax.random.key(0)), tx), mesh)
+    state = replicate(new_train_state(model.init(jax.random.key(0)), tx), mesh)
     step = make_step(model_loss(model.apply), tx, 0, mesh=mesh, shards=shards)
     losses = []
     for k in range(steps):

@@ -17,9 +17,9 @@ from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread_batch
 from videolstm_jax.train.numerics.divergence import Diverged
-from videolstm_jax.train.numerics.finite import checked_names, problem_of
+from videolstm_jax.train.numerics.finite import names_of_checked_numbers, not_finite_problem
 from videolstm_jax.train.record import Plan
-from videolstm_jax.train.state import new_state
+from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import make_step
 
 # Every number here is a small multiple of a power of two, so that any order of sums is exact.
@@ -69,7 +69,7 @@ def batch_of(number, fault=""):
 
 
 def fresh(tx=TX):
-    return new_state({"b": jnp.zeros(2), "w": jnp.array([1.0, 2.0, 3.0])}, tx)
+    return new_train_state({"b": jnp.zeros(2), "w": jnp.array([1.0, 2.0, 3.0])}, tx)
 
 
 class Oracle:
@@ -106,7 +106,7 @@ def test_a_skipped_step_leaves_parameters_and_optimizer_to_the_bit(devices, shar
         mesh = data_mesh(devices, 8, shards)
         step = make_step(loss_fn, TX, 0, mesh=mesh, shards=shards)
         state = replicate(state, mesh)
-    names, oracle = checked_names(state), Oracle()
+    names, oracle = names_of_checked_numbers(state), Oracle()
     for number in range(12):
         before = flat(state)
         batch = batch_of(number, FAULTS.get(number, ""))
@@ -116,12 +116,12 @@ def test_a_skipped_step_leaves_parameters_and_optimizer_to_the_bit(devices, shar
         metrics = jax.device_get(metrics)
         assert int(state.step) == number + 1
         if number in FAULTS:
-            assert problem_of(metrics, names) == PROBLEMS[FAULTS[number]]
+            assert not_finite_problem(metrics, names) == PROBLEMS[FAULTS[number]]
             for old, new in zip(before[1:], flat(state)[1:], strict=True):
                 np.testing.assert_array_equal(old, new)
         else:
             oracle.step(number)
-            assert problem_of(metrics, names) == ""
+            assert not_finite_problem(metrics, names) == ""
         np.testing.assert_array_equal(state.params["w"], oracle.w)
         np.testing.assert_array_equal(state.opt_state["trace"]["w"], oracle.trace)
         assert int(state.opt_state["count"]) == oracle.count
@@ -134,8 +134,8 @@ def test_an_update_that_overflows_is_not_applied():
     x, steep = batch_of(0)
     state, metrics = step(state, (x * np.float32(16), steep))
     assert np.isfinite(jax.device_get(metrics.gradient_norm))
-    names = checked_names(state)
-    assert problem_of(metrics, names) == "params.w after the update is not finite"
+    names = names_of_checked_numbers(state)
+    assert not_finite_problem(metrics, names) == "params.w after the update is not finite"
     np.testing.assert_array_equal(state.params["w"], [1, 2, 3])
 
 
@@ -152,7 +152,7 @@ def test_an_optimizer_that_overflows_is_named():
     problems = []
     for number in range(2):
         state, metrics = step(state, batch_of(number))
-        problems.append(problem_of(metrics, checked_names(state)))
+        problems.append(not_finite_problem(metrics, names_of_checked_numbers(state)))
     assert problems == ["", "opt_state.w after the update is not finite"]
 
 

@@ -102,4 +102,4 @@ def test_label_files_count_from_one(tmp_path):
 def test_hmdb51_lists_that_name_a_video_twice(tmp_path):
     (tmp_path / "wave_test_split1.txt").write_text("a.avi 1 \nb.avi 2 \na.avi 0 \n")
     with pytest.raises(FileError, match=r"split1\.txt:3: wave/a is listed twice, first at .*:1"):
-        list_files.read_split(epath.Path(tmp_path), 1)
+        list_files.read_split_list(epath.Path(tmp_path), 1)

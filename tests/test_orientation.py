@@ -31,7 +31,7 @@ def test_the_eight_orientations(tmp_path, name):
     stored = decode.read(tmp_path / "plain.mp4")
     shown = decode.read(path)
     sides = (3, 64, 48, 3) if matrix[0] == 0 else (3, 48, 64, 3)
-    assert shown.shape == sides and decode.probe(path)[1:3] == sides[2:0:-1]
+    assert shown.shape == sides and decode.probe_video(path)[1:3] == sides[2:0:-1]
     at = {"a": (0, 0), "b": (0, -1), "c": (-1, 0), "d": (-1, -1)}
     for corner, (row, column) in zip(corners, at.values(), strict=True):
         source = at[corner]

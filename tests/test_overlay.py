@@ -19,7 +19,7 @@ def grey(height=64, width=64, level=90):
 
 def test_heat_is_inferno_above_its_black_end_and_as_opaque_as_salient():
     saliency = ramp()
-    rgba = heat_map.heat(saliency)
+    rgba = heat_map.heat_colours(saliency)
     level = np.rint(saliency).astype(int)
     assert rgba.dtype == np.uint8 and rgba.shape == (20, 30, 4)
     np.testing.assert_array_equal(rgba[..., 3], level)
@@ -30,7 +30,7 @@ def test_heat_is_inferno_above_its_black_end_and_as_opaque_as_salient():
 
 def test_heat_grows_lighter_with_saliency():
     """Luminance never falls from one level to the next: no rainbow."""
-    colours = heat_map.heat(np.arange(256.0)[None])[0, :, :3].astype(float)
+    colours = heat_map.heat_colours(np.arange(256.0)[None])[0, :, :3].astype(float)
     luminance = colours @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(luminance) > -1).all() and luminance[-1] - luminance[0] > 150
 
@@ -38,19 +38,19 @@ def test_heat_grows_lighter_with_saliency():
 @pytest.mark.parametrize("value", [-1.0, 256.0, np.nan, np.inf])
 def test_heat_refuses_what_is_no_saliency(value):
     with pytest.raises(ValueError, match="expected 0 to 255"):
-        heat_map.heat(np.full((2, 2), value))
+        heat_map.heat_colours(np.full((2, 2), value))
 
 
 def test_blend_with_alpha_zero_is_the_frame():
     frame = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(heat_map.blend(frame, ramp(), 0.0), frame)
+    np.testing.assert_array_equal(heat_map.blend_heat(frame, ramp(), 0.0), frame)
 
 
 def test_blend_mixes_grey_and_heat_pixel_by_pixel():
     frame = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     saliency, alpha = ramp(), 0.6
-    mixed = heat_map.blend(frame, saliency, alpha)
-    colours = heat_map.heat(saliency)
+    mixed = heat_map.blend_heat(frame, saliency, alpha)
+    colours = heat_map.heat_colours(saliency)
     for y, x in ((0, 0), (9, 3), (13, 22), (19, 29)):
         luma = 0.299 * frame[y, x, 0] + 0.587 * frame[y, x, 1] + 0.114 * frame[y, x, 2]
         opacity = colours[y, x, 3] / 255 * alpha
@@ -63,9 +63,9 @@ def test_blend_mixes_grey_and_heat_pixel_by_pixel():
 
 def test_blend_refuses_other_sizes_and_alphas():
     with pytest.raises(ValueError, match="one size"):
-        heat_map.blend(grey(), ramp())
+        heat_map.blend_heat(grey(), ramp())
     with pytest.raises(ValueError, match="alpha is 2"):
-        heat_map.blend(grey(20, 30), ramp(), 2)
+        heat_map.blend_heat(grey(20, 30), ramp(), 2)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_display_size_refuses_nothing():
 
 def test_small_frames_grow_by_repeated_pixels():
     frames = np.random.default_rng(1).integers(0, 256, (2, 4, 3, 3), dtype=np.uint8)
-    shown = overlay.resized(frames, (9, 12))
+    shown = overlay.resized_frame(frames, (9, 12))
     assert shown.shape == (2, 12, 9, 3)
     assert all(
         (shown[1, y, x] == frames[1, y // 3, x // 3]).all() for y in range(12) for x in range(9)
@@ -100,7 +100,7 @@ def test_small_frames_grow_by_repeated_pixels():
 def test_large_frames_shrink_to_means():
     frames = np.random.default_rng(1).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
     means = frames[0].reshape(4, 2, 4, 2, 3).mean((1, 3))
-    np.testing.assert_allclose(overlay.resized(frames, (4, 4))[0], means, atol=1.01)
+    np.testing.assert_allclose(overlay.resized_frame(frames, (4, 4))[0], means, atol=1.01)
 
 
 def test_scaled_boxes():
@@ -173,6 +173,6 @@ def test_filmstrip_lays_frames_in_rows():
 
 @given(length=st.integers(1, 400), count=st.integers(1, 12))
 def test_evenly_chosen_frames(length, count):
-    chosen = overlay.evenly(length, count)
+    chosen = overlay.evenly_spaced(length, count)
     assert len(chosen) == min(length, count) and chosen[0] == 0 and (np.diff(chosen) > 0).all()
     assert chosen[-1] == (length - 1 if count > 1 else 0)

@@ -62,7 +62,7 @@ def folder(tmp_path_factory):
     (folder / "my_package").mkdir()
     (folder / "my_package" / "__init__.py").touch()
     (folder / "my_package" / "my_module.py").write_text(listing())
-    stick_actions.generate(
+    stick_actions.generate_stick_actions(
         folder / "videos",
         classes=tiny_pipeline.CLASSES,
         clips_per_class=1,

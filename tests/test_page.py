@@ -80,7 +80,7 @@ def evil_page():
 
 @pytest.fixture(scope="module")
 def html():
-    return page.render(evil_page())
+    return page.render_page(evil_page())
 
 
 def test_names_never_become_tags(html):
@@ -138,11 +138,11 @@ def test_both_themes_and_a_narrow_screen_are_thought_of(html):
 
 
 def test_the_same_page_gives_the_same_characters(html):
-    assert page.render(evil_page()) == html
+    assert page.render_page(evil_page()) == html
 
 
 def test_an_empty_page_is_a_page():
-    reader = read(page.render(page.Page("t", "h", (), (), ())))
+    reader = read(page.render_page(page.Page("t", "h", (), (), ())))
     assert "h" in reader.words
 
 

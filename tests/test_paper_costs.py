@@ -8,7 +8,7 @@ from paper_plans import plan, request, shapes
 
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
-from videolstm_jax.paper.costs import cost_text, place_dataset, task_costs
+from videolstm_jax.paper.costs import dataset_of_place, plan_cost_text, task_costs
 from videolstm_jax.paper.plan import plan_rows
 from videolstm_jax.paper.rates import measured_stage_cost
 from videolstm_jax.paper.rows import find_rows
@@ -18,7 +18,7 @@ from videolstm_jax.train.cost import model_sizes
 
 TERAFLOPS = 100
 # Thousands of videos, the same for every row.
-published = functools.cache(place_dataset)
+published = functools.cache(dataset_of_place)
 # Side and depth of the map that each cell reads, and of its motion. A vector is a 1 x 1 map.
 POOL5, FC7 = (7, 512), (1, 4096)
 INPUTS = {
@@ -150,7 +150,7 @@ def test_the_cost_of_a_table_has_disk_and_hours(costs):
     # 13.7 GFLOP a frame, forwards and backwards, would be 2.9 hours; an update counts as 4 passes.
     assert 3600 * 2.9 < costs["ucf101-1/train videolstm-rgb"].seconds < 3600 * 4.5
     assert costs["hmdb51-3/train videolstm-rgb"].disk > 1e9
-    text = cost_text(list(costs.values()), TERAFLOPS)
+    text = plan_cost_text(list(costs.values()), TERAFLOPS)
     assert "work/ucf101-1: 13320 videos, 2,504,160 frames" in text
     assert f"one device that sustains {TERAFLOPS} TFLOP/s" in text
     # The sum has every stage, those with measured rates too.

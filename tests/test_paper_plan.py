@@ -4,8 +4,8 @@ import pytest
 from paper_plans import VIDEOS, plan, request, shapes
 
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.costs import place_dataset
-from videolstm_jax.paper.plan import plan_rows, waves
+from videolstm_jax.paper.costs import dataset_of_place
+from videolstm_jax.paper.plan import plan_rows, task_waves
 from videolstm_jax.paper.request import request_of
 from videolstm_jax.paper.rows import find_rows
 from videolstm_jax.presets import configured
@@ -40,7 +40,7 @@ def test_every_row_can_be_planned_alone(everything):
 
 def test_waves_have_no_task_before_its_needs(everything):
     done = set()
-    for wave in waves(everything):
+    for wave in task_waves(everything):
         for task in wave:
             assert done.issuperset(task.needs)
         done.update(task.name for task in wave)
@@ -53,7 +53,7 @@ def test_sizes_grafts_and_files_fit_at_the_size_of_the_paper(everything):
         cfg = task.step.cfg
         if task.step.stage != "train":
             continue
-        dataset, counted = place_dataset(cfg.workdir)
+        dataset, counted = dataset_of_place(cfg.workdir)
         sizes = model_sizes(cfg, dataset)
         assert not counted and sizes.classes == {"u": 101, "h": 51}[cfg.workdir[5]]
         spatial = (7, 512) if cfg.model.cell != "lstm" else (1, 4096)

@@ -11,10 +11,10 @@ from paper_archives import SETTINGS, request, write_hmdb51, write_ucf101
 from videolstm_jax.config import as_text
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
-from videolstm_jax.paper.execute import is_finished, run_tasks
+from videolstm_jax.paper.execute import is_task_finished, run_tasks
 from videolstm_jax.paper.figure4 import draw_curves
 from videolstm_jax.paper.plan import plan_rows
-from videolstm_jax.paper.results import collect
+from videolstm_jax.paper.results import collect_results
 from videolstm_jax.paper.rows import find_rows
 from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.trained.run_folder import read_run
@@ -51,7 +51,7 @@ def finished(archives):
 
 
 def test_some_rows_end_with_a_number(finished, archives):
-    results = collect(find_rows(ROWS), finished)
+    results = collect_results(find_rows(ROWS), finished)
     assert [result.row.name for result in results] == [
         "table1/ucf101/rgb/convnet",
         "table2/hmdb51/appearance/alstm/split1",
@@ -69,7 +69,7 @@ def test_some_rows_end_with_a_number(finished, archives):
 def test_a_finished_stage_is_skipped_and_the_others_go_on(finished):
     printed = make(find_rows(ROWS), finished)
     tasks = plan_rows(find_rows(ROWS), finished)
-    assert printed.count("finished: ") == sum(map(is_finished, tasks)) == 4
+    assert printed.count("finished: ") == sum(map(is_task_finished, tasks)) == 4
     assert "step 1/3" not in printed
 
 
@@ -105,7 +105,7 @@ def test_the_command_shows_what_is_there(finished, archives):
 
 
 def test_a_row_of_other_systems_without_their_files_is_missing(finished):
-    (result,) = collect(find_rows(["table4/ucf101/idt"]), finished)
+    (result,) = collect_results(find_rows(["table4/ucf101/idt"]), finished)
     assert result.missing == ("ucf101-1 seed 0: no idt/scores.npz",)
 
 
@@ -139,13 +139,13 @@ def test_every_row_ends_with_a_number(archives, preset):
         pytest.importorskip("sklearn", reason="needs scikit-learn")
     rows = find_rows([])
     make(rows, asked)
-    for result in collect(rows, asked):
+    for result in collect_results(rows, asked):
         assert 0 <= result.mean <= 100, result.row.name
         # ConvNets and other systems choose nothing on the test list.
         chooses = result.row.cell != "convnet" and bool(result.row.streams)
         assert result.on_test == (on_test and chooses), result.row.name
     splits = [row._replace(splits=(split,)) for row in rows for split in row.splits]
-    assert all(result.mean is not None for result in collect(splits, asked))
+    assert all(result.mean is not None for result in collect_results(splits, asked))
     assert len(draw_curves(find_rows(["figure4"]), asked, str(archives / preset))) == 4
 
 
@@ -154,5 +154,5 @@ def test_damaged_scores_are_named(finished, tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:50])
     with pytest.raises(FileError, match=r"scores\.npz"):
-        collect(find_rows(ROWS), finished)
+        collect_results(find_rows(ROWS), finished)
     path.write_bytes(content)

@@ -26,7 +26,7 @@ def test_the_file_holds_the_very_bytes(tmp_path, kind):
     frames = smooth(5, 21, 34)
     pictures = encoded(frames, kind)
     write_pictures(tmp_path / "a.avi", pictures, 12.5)
-    assert decode.probe(tmp_path / "a.avi") == (5, 34, 21, 12.5)
+    assert decode.probe_video(tmp_path / "a.avi") == (5, 34, 21, 12.5)
     with av.open(str(tmp_path / "a.avi")) as container:
         assert [bytes(packet) for packet in container.demux() if packet.size] == pictures
     packets = decode.read(tmp_path / "a.avi")

@@ -31,7 +31,7 @@ def test_a_list_of_other_files_is_refused(private_video, name, content, referenc
     path = private_video.parent / name
     path.write_text(content.format(reference.format(private_video)))
     with pytest.raises(VideoError, match=rf"{name}: damaged"):
-        decode.probe(path)
+        decode.probe_video(path)
     with pytest.raises(VideoError, match=rf"{name}: damaged"), live.open_live(path) as source:
         next(source.frames)
 

@@ -142,4 +142,4 @@ def test_interval_marks_its_bounds():
 
 
 def test_cut():
-    assert svg.cut("abc", 3) == "abc" and svg.cut("abcd", 3) == "ab…"
+    assert svg.cut_text("abc", 3) == "abc" and svg.cut_text("abcd", 3) == "ab…"

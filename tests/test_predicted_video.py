@@ -7,7 +7,12 @@ from report_workdir import CLASSES, FRAMES, SIDE, clip, frame_scores
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report.pictures import overlay, score_board
-from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, action_spans, boxes_at
+from videolstm_jax.report.pictures.predicted import (
+    PredictedVideo,
+    Renderer,
+    action_spans,
+    boxes_at_frame,
+)
 from videolstm_jax.types import Tube, Video
 
 VIDEO = Video("c0/a", "a.mp4", 0, "test", "g", FRAMES, SIDE, SIDE, 12.5)
@@ -24,7 +29,7 @@ def has(picture, colour):
 
 def test_boxes_at_a_frame():
     tubes = [Tube(2, np.array([[0, 0, 1, 1], [0, 0, 2, 2]])), Tube(3, np.array([[5, 5, 9, 9]]))]
-    assert [boxes_at(tubes, t).tolist() for t in range(5)] == [
+    assert [boxes_at_frame(tubes, t).tolist() for t in range(5)] == [
         [],
         [],
         [[0, 0, 1, 1]],

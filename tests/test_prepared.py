@@ -12,7 +12,7 @@ from videolstm_jax import files
 from videolstm_jax.dataset.prepared import check_fingerprints, video_fingerprints
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
-from videolstm_jax.features.compact import compact
+from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images import flow_file
@@ -192,7 +192,7 @@ def test_a_store_from_before_sources_were_kept_is_made_again(tmp_path):
 def test_a_halved_store_keeps_its_sources(tmp_path):
     writer, _ = write(tmp_path / "large", {"c/a": "1 bytes"}, ["c/a"], 1.0)
     writer.finish(["c/a"])
-    compact(tmp_path / "large", tmp_path / "small")
+    compact_store(tmp_path / "large", tmp_path / "small")
     assert FeatureStore.open(tmp_path / "small").source == {"c/a": "1 bytes"}
 
 

@@ -21,7 +21,7 @@ MAPS = arrays(
 
 def back(array, dtype):
     data = records.encode_features(array, dtype)
-    assert len(data) == len(array) * records.record_bytes(array.shape[1:], dtype)
+    assert len(data) == len(array) * records.feature_record_bytes(array.shape[1:], dtype)
     return records.decode_features(data, array.shape[1:], dtype)
 
 
@@ -78,7 +78,7 @@ def test_what_a_record_cannot_hold_is_refused():
             with pytest.raises(FileError, match="float16 holds at most 65504"):
                 records.encode_features(np.array([[0.0, value]]), dtype)
     with pytest.raises(FileError, match="'int8'; expected one of float16, uint8"):
-        records.check_dtype("int8")
+        records.check_feature_dtype("int8")
 
 
 @given(st.lists(st.integers(1, 150), min_size=1, max_size=4), st.integers(0, 99))
@@ -87,7 +87,7 @@ def test_moments_of_parts_are_those_of_the_whole(lengths, seed):
     r = np.random.default_rng(seed)
     parts = [r.normal(3, 2, (length, 5)).astype(np.float16) for length in lengths]
     values = np.concatenate(parts).astype(np.float64)
-    mean, std = records.mean_and_deviation(
+    mean, std = records.feature_mean_and_deviation(
         [records.feature_moments(part) for part in parts], values.size
     )
     assert mean == pytest.approx(values.mean(), rel=1e-12) and std == pytest.approx(

@@ -11,7 +11,7 @@ from scipy.special import log_softmax, softmax
 from scores_to_import import CLASSES, LABEL, LOGITS, SAVE, SUFFIXES, VIDEOS, imported, listed, saved
 
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.score_files.importing import video_name
+from videolstm_jax.score_files.importing import scored_video_name
 from videolstm_jax.scores_npz import save_scores
 
 # ---- formats -------------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ def test_every_format_comes_back_the_same(tmp_path, table, suffix):
     path = tmp_path / f"scores.{suffix}"
     SAVE[suffix](path, table)
     result = imported(str(path), kind="logits").scores
-    assert result.videos == tuple(video_name(name) for name in table["videos"])
+    assert result.videos == tuple(scored_video_name(name) for name in table["videos"])
     assert result.classes == tuple(table["classes"])
     np.testing.assert_array_equal(result.label, table["label"])
     np.testing.assert_allclose(result.scores, softmax(table["scores"], axis=1), atol=1e-12)
@@ -131,9 +131,9 @@ def test_a_row_for_each_video(tmp_path, suffix):
 
 
 def test_names_are_those_of_the_lists():
-    assert video_name("C:\\data\\Jump\\a b.AVI") == "Jump/a b"
-    assert video_name("./Jump/v_x.1") == "Jump/v_x.1"
-    assert video_name("v_x.mp4") == "v_x"
+    assert scored_video_name("C:\\data\\Jump\\a b.AVI") == "Jump/a b"
+    assert scored_video_name("./Jump/v_x.1") == "Jump/v_x.1"
+    assert scored_video_name("v_x.mp4") == "v_x"
 
 
 # ---- classes and labels --------------------------------------------------------------------------

@@ -149,10 +149,10 @@ def test_null_chunks_of_avi(tmp_path, codec, dropped):
     if 19 in dropped:  # the muxer writes none at the end: a program that records does
         path.write_bytes(with_null_chunks_at_end(path.read_bytes(), len(shown), 20))
     read = assert_taken(path, len(shown))
-    assert decode.probe(path).frames in (len(shown), 20)
+    assert decode.probe_video(path).frames in (len(shown), 20)
     # At the file's own rate each null chunk repeats the picture before it; nearer is the next one.
     resampled = decode.read(path, fps=RATE)
-    assert len(resampled) == 20 == decode.probe(path, fps=RATE).frames
+    assert len(resampled) == 20 == decode.probe_video(path, fps=RATE).frames
     for k, frame in enumerate(resampled):
         nearest = int(np.argmin(np.abs(np.array(shown) - k)))
         np.testing.assert_array_equal(frame, read[nearest])

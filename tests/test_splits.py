@@ -61,7 +61,7 @@ def test_official_ucf101_lists(real_data, split, train, test):
     assert (
         len(classes) == 101 and classes[0] == "ApplyEyeMakeup" and classes[36] == "HandstandPushups"
     )
-    train_rows, test_rows = list_files.read_split(folder, split)
+    train_rows, test_rows = list_files.read_split_list(folder, split)
     assert (len(train_rows), len(test_rows)) == (train, test)
     assert {row.number for row in train_rows} == set(range(1, 102)) and {
         row.number for row in test_rows
@@ -82,7 +82,7 @@ def test_official_ucf101_lists(real_data, split, train, test):
 @pytest.mark.parametrize("split", [1, 2, 3])
 def test_official_hmdb51_lists(real_data, split):
     folder = epath.Path(real_data / "splits" / "hmdb51_testTrainMulti_7030_splits")
-    train, test = list_files.read_split(folder, split)
+    train, test = list_files.read_split_list(folder, split)
     assert (len(train), len(test)) == (3570, 1530)
     classes = sorted({row.name.split("/")[0] for row in train})
     assert len(classes) == 51 and classes == sorted({row.name.split("/")[0] for row in test})
@@ -196,7 +196,7 @@ def test_the_seed_decides_and_nothing_else():
 
 def test_official_size_takes_moments(real_data):
     folder = epath.Path(real_data / "splits" / "ucfTrainTestlist")
-    names = [row.name for row in list_files.read_list(folder / "trainlist01.txt")]
+    names = [row.name for row in list_files.read_video_list(folder / "trainlist01.txt")]
     split = grouping.hold_out_share(listed(names), 0.1, seed=0, part="valid", other_part="train")
     assert len({video.group for video in split if video.part == "valid"}) == 2
     singles = listed(names, [str(at) for at in range(len(names))])

@@ -24,7 +24,7 @@ from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.video.decode import probe
+from videolstm_jax.video.decode import probe_video
 from videolstm_jax.workdir import Workdir
 
 
@@ -174,7 +174,7 @@ def test_real_clips_go_through(real_data, tmp_path):
     classes = tuple(sorted({path.parent.name for path in clips}))
     videos = []
     for path in clips:
-        info = probe(str(path))
+        info = probe_video(str(path))
         part = "test" if path.name.startswith("p4") else "train"
         videos.append(
             Video(

@@ -13,7 +13,7 @@ from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.shallow import scikit_learn
 from videolstm_jax.stages import fuse, idt, trajectories
-from videolstm_jax.trajectories.layout import as_rows
+from videolstm_jax.trajectories.layout import trajectory_rows
 from videolstm_jax.trajectories.reader import read_trajectories
 from videolstm_jax.trajectories.writer import trajectory_note, write_trajectories
 from videolstm_jax.video import encode
@@ -69,8 +69,8 @@ def test_a_limit_stores_a_sample(tmp_path, work):
     trajectories.run(config(other, idt__limit=7))
     name = load_dataset(other.dataset).videos[0].name
     sample = read_trajectories(other.trajectories / f"{name}.bin.gz")
-    rows = as_rows(read_trajectories(work.trajectories / f"{name}.bin.gz")).tolist()
-    places = [rows.index(row) for row in as_rows(sample).tolist()]
+    rows = trajectory_rows(read_trajectories(work.trajectories / f"{name}.bin.gz")).tolist()
+    places = [rows.index(row) for row in trajectory_rows(sample).tolist()]
     assert len(places) == 7 and places == sorted(places)
 
 

@@ -55,7 +55,7 @@ def pooled_summary(folder, parts):
     """The pool of these parts, its runs localised, and the contents of pooled.json."""
     pool.run(cfg(folder), parts)
     localize.run(change(cfg(folder / "pooled"), name="videolstm-rgb"))
-    return files.read_json(pool.summary(cfg(folder), parts))
+    return files.read_json(pool.pool_summary(cfg(folder), parts))
 
 
 def cfg(folder):

@@ -34,7 +34,7 @@ def bytes_of(folder):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stick")
-    stick_actions.generate(folder, **SMALL)
+    stick_actions.generate_stick_actions(folder, **SMALL)
     return folder
 
 
@@ -65,7 +65,7 @@ def test_actors_of_the_test_list_never_train(made):
         for name in ("train", "test")
     }
     assert group == {"train": {"g01", "g03"}, "test": {"g02"}}
-    clips = stick_actions.list_clips(StickSettings(clips_per_class=8, test_clips_per_class=8))
+    clips = stick_actions.list_stick_clips(StickSettings(clips_per_class=8, test_clips_per_class=8))
     people = {
         test: {stick_clips.sample_clip(spec)[0] for spec in clips if spec.test == test}
         for test in (False, True)
@@ -76,8 +76,8 @@ def test_actors_of_the_test_list_never_train(made):
 def test_videos_are_ordinary_files_with_a_box_a_frame(made):
     boxes = json.loads((made / "boxes.json").read_text())
     assert len(boxes) == 16
-    for spec in stick_actions.list_clips(StickSettings(**SMALL))[::5]:
-        frames, true, _ = stick_clips.make_clip(spec)
+    for spec in stick_actions.list_stick_clips(StickSettings(**SMALL))[::5]:
+        frames, true, _ = stick_clips.make_stick_clip(spec)
         with av.open(str(made / "videos" / f"{spec.name}.mp4")) as file:
             assert float(file.streams.video[0].average_rate) == 25.0
             decoded = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
@@ -88,12 +88,14 @@ def test_videos_are_ordinary_files_with_a_box_a_frame(made):
 
 
 def test_equal_settings_write_equal_bytes_on_any_number_of_threads(made, tmp_path):
-    stick_actions.generate(tmp_path, **SMALL, workers=1)
+    stick_actions.generate_stick_actions(tmp_path, **SMALL, workers=1)
     assert bytes_of(tmp_path) == bytes_of(made)
 
 
 def test_clips_do_not_depend_on_how_many_there_are(made, tmp_path):
-    stick_actions.generate(tmp_path, **SMALL | {"classes": ("Toss", "Chop"), "clips_per_class": 1})
+    stick_actions.generate_stick_actions(
+        tmp_path, **SMALL | {"classes": ("Toss", "Chop"), "clips_per_class": 1}
+    )
     fewer, more = bytes_of(tmp_path), bytes_of(made)
     videos = [name for name in fewer if name.endswith(".mp4")]
     assert len(videos) == 4
@@ -103,9 +105,9 @@ def test_clips_do_not_depend_on_how_many_there_are(made, tmp_path):
 
 def test_a_second_call_finds_the_set_and_other_settings_are_refused(made):
     before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
-    assert str(stick_actions.generate(made, **SMALL, workers=5)) == str(made)
+    assert str(stick_actions.generate_stick_actions(made, **SMALL, workers=5)) == str(made)
     with pytest.raises(ConfigError, match=r"difficulty is 'easy', asked for 'hard'"):
-        stick_actions.generate(made, **SMALL, difficulty="hard")
+        stick_actions.generate_stick_actions(made, **SMALL, difficulty="hard")
     assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
 
 
@@ -120,10 +122,10 @@ def test_an_interrupted_call_leaves_no_set(tmp_path, monkeypatch):
 
     monkeypatch.setattr(stick_actions.encode, "write", failing)
     with pytest.raises(OSError, match="disk full"):
-        stick_actions.generate(tmp_path / "set", **SMALL, workers=1)
+        stick_actions.generate_stick_actions(tmp_path / "set", **SMALL, workers=1)
     assert not list((tmp_path / "set").iterdir())
     monkeypatch.undo()
-    stick_actions.generate(
+    stick_actions.generate_stick_actions(
         tmp_path / "set", classes=("Chop",), clips_per_class=1, test_clips_per_class=1
     )
     assert (tmp_path / "set" / "stick_actions.json").exists()
@@ -132,7 +134,7 @@ def test_an_interrupted_call_leaves_no_set(tmp_path, monkeypatch):
 def test_a_folder_with_other_videos_is_refused(tmp_path):
     (tmp_path / "videos").mkdir()
     with pytest.raises(ConfigError, match=r"exists but stick_actions\.json does not"):
-        stick_actions.generate(tmp_path, **SMALL)
+        stick_actions.generate_stick_actions(tmp_path, **SMALL)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_a_folder_with_other_videos_is_refused(tmp_path):
 )
 def test_wrong_settings_are_named(tmp_path, wrong, message):
     with pytest.raises(ConfigError, match=message):
-        stick_actions.generate(tmp_path / "set", **wrong)
+        stick_actions.generate_stick_actions(tmp_path / "set", **wrong)
     assert not (tmp_path / "set").exists()
 
 
@@ -182,7 +184,7 @@ def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, diff
         )
         pictures.append(frames.astype(int))
     change = np.abs(pictures[0] - pictures[1]).max(-1)
-    assert np.array_equal(boxes, stick_clips.make_clip(spec)[1])
+    assert np.array_equal(boxes, stick_clips.make_stick_clip(spec)[1])
     for pixels, (x0, y0, x1, y1) in zip(change, boxes, strict=True):
         assert 0 <= x0 < x1 <= size and 0 <= y0 < y1 <= size
         covered = np.argwhere(pixels > 0)
@@ -208,9 +210,13 @@ def test_bones_keep_their_lengths_and_feet_stay_above_the_floor(action, number, 
     style = keyframes.MotionStyle(
         actor.tempo, scene.start, actor.reach, actor.lag, scene.sway, 0.02, scene.seed
     )
-    pose, _ = keyframes.pose(action, style, 40)
+    pose, _ = keyframes.actor_pose(action, style, 40)
     points = dict(
-        zip(skeleton.JOINTS, np.moveaxis(skeleton.joints(pose, actor.body), 1, 0), strict=True)
+        zip(
+            skeleton.JOINTS,
+            np.moveaxis(skeleton.figure_joints(pose, actor.body), 1, 0),
+            strict=True,
+        )
     )
     bones = [("neck", "pelvis", actor.body.torso)]
     for side in ("left_", "right_"):
@@ -234,7 +240,7 @@ def test_joints_lie_where_the_figure_is_drawn():
     for difficulty in ("easy", "hard"):
         for action in STICK_CLASSES:
             spec = ClipSpec(action, 1, difficulty=difficulty)
-            _, boxes, joints = stick_clips.make_clip(spec)
+            _, boxes, joints = stick_clips.make_stick_clip(spec)
             low, high = np.maximum(joints.min(1), 0), np.minimum(joints.max(1), 64)
             assert (low >= boxes[:, :2] - 1.0).all() and (high <= boxes[:, 2:] + 1.0).all()
             assert np.array_equal(joints, stick_clips.clip_joints(spec))
@@ -242,7 +248,7 @@ def test_joints_lie_where_the_figure_is_drawn():
 
 def test_easy_figures_are_large_and_in_the_picture():
     clips = [
-        stick_clips.make_clip(ClipSpec(action, number))
+        stick_clips.make_stick_clip(ClipSpec(action, number))
         for action in STICK_CLASSES
         for number in (0, 2)
     ]

@@ -61,8 +61,8 @@ def test_pairs_are_one_motion_played_backwards(pair):
     forwards, backwards = (keyframes.ACTIONS[name] for name in pair)
     assert forwards[0] is backwards[0] and (forwards[1], backwards[1]) == (1, -1)
     steady = keyframes.MotionStyle(1.0, 0.3, 1.0, 0.01, 0.0, 0.0, 5)
-    forward_pose, _ = keyframes.pose(pair[0], steady, 33)
-    backward_pose, _ = keyframes.pose(
+    forward_pose, _ = keyframes.actor_pose(pair[0], steady, 33)
+    backward_pose, _ = keyframes.actor_pose(
         pair[1], steady._replace(start=0.3 + 32 / forwards[0].frames), 33
     )
     for one, other in zip(forward_pose[:-1], backward_pose[:-1], strict=True):

@@ -7,7 +7,7 @@ from tube_scenes import FAR, HALF, scenes, scored_tube
 
 from videolstm_jax.measure.overlap import tube_iou
 from videolstm_jax.measure.precision import sort_by_score
-from videolstm_jax.measure.suppress import suppress
+from videolstm_jax.measure.suppress import suppress_tubes
 
 
 def test_only_repeats_of_one_class_and_video_go():
@@ -18,12 +18,12 @@ def test_only_repeats_of_one_class_and_video_go():
         scored_tube("a", 0.5, FAR),
         scored_tube("a", 0.4, HALF),
     ]
-    assert suppress([scored_tube("a", 0.8), *different[::-1], best], 0.5) == sort_by_score(
+    assert suppress_tubes([scored_tube("a", 0.8), *different[::-1], best], 0.5) == sort_by_score(
         [best, *different]
     )  # .5 is not more than .5
-    assert suppress([best, scored_tube("a", 0.4, HALF)], 0.4) == [best]
+    assert suppress_tubes([best, scored_tube("a", 0.4, HALF)], 0.4) == [best]
     with pytest.raises(ValueError, match="expected 0 to 1"):
-        suppress([], 2)
+        suppress_tubes([], 2)
 
 
 @settings(max_examples=40)
@@ -38,7 +38,7 @@ def test_equals_plain_loops(seed, iou):
             for other in expected
         ):
             expected.append(detection)
-    left = suppress([detections[at] for at in generator.permutation(len(detections))], iou)
+    left = suppress_tubes([detections[at] for at in generator.permutation(len(detections))], iou)
     assert [
         detection[:3] + (detection.tube.start, detection.tube.boxes.tolist()) for detection in left
     ] == [

@@ -113,7 +113,7 @@ def test_every_frame_of_a_set_becomes_a_frame_of_a_video(data_dir, tmp_path, kin
     decoded = {}
     for video in choice.videos:
         video_frames = decode.read(video.path)
-        assert decode.probe(video.path).fps == 25.0 and video_frames.shape[1:] == (*SIZE, 3)
+        assert decode.probe_video(video.path).fps == 25.0 and video_frames.shape[1:] == (*SIZE, 3)
         decoded.setdefault((video.part, video.label), []).append(video_frames)
     for number in range(5):
         expected = frames(number)
@@ -163,7 +163,7 @@ def test_a_prepared_folder_without_the_code_that_made_it(data_dir, tmp_path):
     ] == "path,label"  # one split: the parts are made here
     choice = list_videos(DataConfig(videos=str(root), test_fraction=0.5))
     assert len(choice.videos) == 4 and {video.part for video in choice.videos} == {"train", "test"}
-    assert {decode.probe(video.path).fps for video in choice.videos} == {12.5}
+    assert {decode.probe_video(video.path).fps for video in choice.videos} == {12.5}
 
 
 def test_names_and_groups_of_a_set_are_kept(data_dir, tmp_path):

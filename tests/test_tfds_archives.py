@@ -63,7 +63,7 @@ def test_hmdb51_from_its_archives(tmp_path):
         for listed in choice.videos
         if listed.name == "wave/Clip_#2!_(0)_wave_f_cm_np1_fr_med_0"
     )
-    assert decode.probe(video.path) == (6, 33, 24, 30.0)
+    assert decode.probe_video(video.path) == (6, 33, 24, 30.0)
     assert np.abs(grey(decode.read(video.path)) - grey(frames(2))).mean() < 3  # MPEG-4, then JPEG
 
 

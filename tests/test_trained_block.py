@@ -10,17 +10,17 @@ import optax
 import pytest
 from small import assert_close, jit, shaken
 
-from videolstm_jax.backbone.block import TrainedBlock, block_of_record, params_like
+from videolstm_jax.backbone.block import TrainedBlock, block_of_record, block_params_like
 from videolstm_jax.config import ConvNetConfig, ModelConfig, OptimConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.hook import hook_network
-from videolstm_jax.nn.lite0_weights import installed_path
+from videolstm_jax.nn.lite0_weights import installed_lite0_path
 from videolstm_jax.nn.network import find_block, tap_layer, tapped
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.train.optim import optimizer, with_block_rate
-from videolstm_jax.train.state import new_state
+from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.trained.functions import Scales, model_functions
 from videolstm_jax.types import Batch, Clip, Inputs, JointParams
@@ -52,7 +52,7 @@ def oracle_block(params, x):
 
 @pytest.fixture(scope="module")
 def params():
-    return shaken(params_like(MODEL, BLOCK), seed=4, size=0.4)
+    return shaken(block_params_like(MODEL, BLOCK), seed=4, size=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_the_block_is_the_oracles(params, clip):
 
 def test_the_last_block_of_lite0_is_the_oracles():
     network = image_network(LITE0, 3, 4)
-    tensors = read_weights(installed_path())
+    tensors = read_weights(installed_lite0_path())
     # The statistics of ImageNet stay in the kernels.
     leaves = network.weights.convert(tensors).leaves
     part = {}
@@ -144,8 +144,8 @@ def test_the_declared_cuts_are_those_of_lite0():
 def test_at_rate_0_it_trains_as_on_frozen_features(params, clip):
     """Three steps: the block stays as it is, and the cell becomes that of the frozen path."""
     rule = optax.sgd(0.1)
-    joint = new_state(params, with_block_rate(rule, 0.0))
-    frozen = new_state(JointParams(*params[:3], block={}), rule)
+    joint = new_train_state(params, with_block_rate(rule, 0.0))
+    frozen = new_train_state(JointParams(*params[:3], block={}), rule)
     joint_step = make_step(loss_of(BLOCK), with_block_rate(rule, 0.0), 0)
     frozen_step = make_step(loss_of(None), rule, 0)
     features = read(params, clip)
@@ -165,7 +165,7 @@ def test_the_rate_scales_the_step_of_the_block_alone(params, clip):
     moved = {}
     for factor in (1.0, 0.1):
         tx = with_block_rate(optimizer(OptimConfig(name="adam", clip=1.0), 1), factor)
-        state, _ = make_step(loss_of(BLOCK), tx, 0)(new_state(params, tx), batch_of(clip))
+        state, _ = make_step(loss_of(BLOCK), tx, 0)(new_train_state(params, tx), batch_of(clip))
         moved[factor] = jax.tree.map(np.subtract, jax.device_get(state.params), params)
     assert_close(moved[0.1].head, moved[1.0].head)
     tenth = jax.tree.map(lambda leaf: leaf * np.float32(0.1), moved[1.0].block)

@@ -11,7 +11,7 @@ from moving_textures import translating
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.trajectories.dense import improved_trajectories
-from videolstm_jax.trajectories.layout import as_rows, join_trajectories, row_width
+from videolstm_jax.trajectories.layout import join_trajectories, trajectory_rows, trajectory_width
 from videolstm_jax.trajectories.reader import (
     read_trajectories,
     trajectory_blocks,
@@ -56,11 +56,11 @@ def test_every_form_is_read(tmp_path, form, packed, length):
     loaded = read_trajectories(path, length)
     assert loaded.displacements.shape == (7, 2 * length)
     assert [part.shape[1] for part in loaded[2:]] == [96, 108, 96, 96]
-    np.testing.assert_allclose(as_rows(loaded), rows, atol=1e-6)
+    np.testing.assert_allclose(trajectory_rows(loaded), rows, atol=1e-6)
 
 
 def test_the_descriptor_has_426_numbers():
-    assert row_width(15) == 10 + 426
+    assert trajectory_width(15) == 10 + 426
 
 
 def test_an_empty_file_has_no_trajectories(tmp_path):
@@ -73,7 +73,7 @@ def test_many_rows_come_in_blocks(tmp_path):
     (tmp_path / "clip.bin").write_bytes(as_binary(rows))
     blocks = list(trajectory_blocks(tmp_path / "clip.bin"))
     assert [len(block.hog) for block in blocks] == [4096, 404]
-    np.testing.assert_array_equal(as_rows(join_trajectories(blocks, 15)), np.float32(rows))
+    np.testing.assert_array_equal(trajectory_rows(join_trajectories(blocks, 15)), np.float32(rows))
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".bin.gz", ".txt", ".txt.gz"])
@@ -87,7 +87,7 @@ def test_our_own_trajectories_come_back(tmp_path, suffix):
     blocks = list(improved_trajectories(frames, flow))
     assert write_trajectories(path, blocks) == len(join_trajectories(blocks, 15).hog) > 0
     np.testing.assert_array_equal(
-        as_rows(read_trajectories(path)), as_rows(join_trajectories(blocks, 15))
+        trajectory_rows(read_trajectories(path)), trajectory_rows(join_trajectories(blocks, 15))
     )
     before = path.read_bytes()
     write_trajectories(path, blocks)
@@ -200,7 +200,7 @@ def test_damaged_bytes_are_refused_or_read_as_rows(tmp_path_factory, data):
     except FileError as error:
         assert str(error).startswith(str(path))
     else:
-        assert len(loaded.hog) <= 2 and np.isfinite(as_rows(loaded)).all()
+        assert len(loaded.hog) <= 2 and np.isfinite(trajectory_rows(loaded)).all()
 
 
 @settings(max_examples=30, deadline=None)
@@ -209,7 +209,7 @@ def test_rows_of_any_length_come_back(tmp_path_factory, length, count, is_text, 
     rows = rows_of(count, length, seed)
     path = tmp_path_factory.mktemp("rows") / "clip"
     path.write_bytes(as_text(rows) if is_text else as_binary(rows))
-    loaded = as_rows(read_trajectories(path, length))
-    assert loaded.shape == (count, row_width(length))
+    loaded = trajectory_rows(read_trajectories(path, length))
+    assert loaded.shape == (count, trajectory_width(length))
     if count:
         np.testing.assert_allclose(loaded, rows, atol=1e-6)

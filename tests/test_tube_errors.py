@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from tube_scenes import BOX, FAR, HALF, scored_tube, tube
 
-from videolstm_jax.measure.tube_errors import best_overlaps, error_split, frame_overlaps, recall
+from videolstm_jax.measure.tube_errors import (
+    best_overlaps,
+    frame_overlaps,
+    tube_error_split,
+    tube_recall,
+)
 
 
 def test_kinds_of_errors():
@@ -26,7 +31,7 @@ def test_kinds_of_errors():
         scored_tube("h", 0.4),
         scored_tube("d", 0.1),
     ]  # the last is beyond the six looked at
-    split = error_split(detections, truth, 0.5)
+    split = tube_error_split(detections, truth, 0.5)
     assert split._asdict() == {
         "right": 1,
         "duplicate": 1,
@@ -47,7 +52,9 @@ def test_recall_looks_at_the_best_tube_of_the_class():
     truth = [scored_tube("a", 1), scored_tube("b", 1), scored_tube("b", 1, label=1)]
     detections = [scored_tube("a", 0.1, HALF), scored_tube("a", 0.9, FAR), scored_tube("b", 0.9)]
     np.testing.assert_allclose(best_overlaps(detections, truth), [0.5, 1, 0])
-    np.testing.assert_allclose(recall(detections, truth, [0.2, 0.5, 0.9]), [2 / 3, 1 / 3, 1 / 3])
-    np.testing.assert_allclose(recall(detections, truth, [0.5], style="act"), [2 / 3])
+    np.testing.assert_allclose(
+        tube_recall(detections, truth, [0.2, 0.5, 0.9]), [2 / 3, 1 / 3, 1 / 3]
+    )
+    np.testing.assert_allclose(tube_recall(detections, truth, [0.5], style="act"), [2 / 3])
     with pytest.raises(ValueError, match="no truth"):
-        recall(detections, [], [0.5])
+        tube_recall(detections, [], [0.5])

@@ -5,7 +5,7 @@ from tube_scenes import scenes
 
 from videolstm_jax.measure.frame_ap import frame_aps, frame_map
 from videolstm_jax.measure.precision import AVERAGED
-from videolstm_jax.measure.tube_errors import recall
+from videolstm_jax.measure.tube_errors import tube_recall
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 
@@ -27,7 +27,8 @@ def test_summary_agrees_with_its_parts():
         for label, aps in video_aps(detections, truth, [0.2, 0.5]).items()
     }
     assert (
-        summary["recall"]["recall"] == recall(detections, truth, summary["recall"]["iou"]).tolist()
+        summary["recall"]["recall"]
+        == tube_recall(detections, truth, summary["recall"]["iou"]).tolist()
     )
     assert summary["errors"]["0.5"]["right"] + summary["errors"]["0.5"]["missed"] == len(truth)
     assert summary["frame_per_class"] == {

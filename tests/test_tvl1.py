@@ -14,8 +14,8 @@ from scipy import ndimage
 from videolstm_jax.flow import image
 from videolstm_jax.flow.sampling import (
     median_of_9,
-    neighbour,
-    neighbour_or_zero,
+    neighbour_values,
+    neighbour_values_or_zero,
     sampled_layers,
     spline_weights,
 )
@@ -173,11 +173,11 @@ def test_one_trace_a_shape():
 @pytest.mark.parametrize("axis", [1, 2])
 def test_divergence_is_minus_the_adjoint_of_the_gradient(axis):
     u, p = np.random.default_rng(axis).normal(size=(2, 2, 5, 6)).astype(np.float32)
-    gradient = np.asarray(neighbour(jnp.asarray(u), 1, axis)) - u
+    gradient = np.asarray(neighbour_values(jnp.asarray(u), 1, axis)) - u
     last = [slice(None)] * 3
     last[axis] = slice(-1, None)
     p[tuple(last)] = 0  # as the scheme keeps it, where the gradient is always 0
-    divergence = p - np.asarray(neighbour_or_zero(jnp.asarray(p), axis))
+    divergence = p - np.asarray(neighbour_values_or_zero(jnp.asarray(p), axis))
     assert (gradient * p).sum() == pytest.approx(-(u * divergence).sum(), abs=1e-4)
 
 

@@ -13,7 +13,7 @@ from videolstm_jax.config import change
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import store as store_module
-from videolstm_jax.features.compact import compact
+from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verification_record, verify_store
 from videolstm_jax.features.writer import FeatureWriter
@@ -148,7 +148,7 @@ def slowly(function, items):
 def test_compacting_does_not_give_damage_new_digests(store, tmp_path):
     flip_bit(store.path("c/b"))
     with pytest.raises(FileError, match=r"damaged: c/b\.f16"):
-        compact(store.folder, tmp_path / "small")
+        compact_store(store.folder, tmp_path / "small")
     assert not (tmp_path / "small").exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from videolstm_jax.config import ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
-from videolstm_jax.nn.network import params_for_layers
+from videolstm_jax.nn.network import network_params_for_layers
 from videolstm_jax.nn.vgg import VGG, make_convnet, vgg_network
 from videolstm_jax.nn.videolstm import VideoLSTM
 from videolstm_jax.types import Clip, Inputs
@@ -163,7 +163,7 @@ def test_what_taps_need(layers):
     net = vgg_network(cfg, 3, 5)
     params = net.init(jax.random.key(0))
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-    all_features, reduced = net.apply(params, x), params_for_layers(net, params, layers)
+    all_features, reduced = net.apply(params, x), network_params_for_layers(net, params, layers)
     assert {layer: values.shape[1:] for layer, values in all_features.items()} == net.layers
     result = jax.jit(net.apply)(reduced, x)
     for layer in layers:

@@ -11,7 +11,7 @@ from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure import overlap
 from videolstm_jax.measure.frame_ap import frame_aps, frame_map
 from videolstm_jax.measure.precision import check_detections
-from videolstm_jax.measure.tube_errors import best_overlaps, error_split, recall
+from videolstm_jax.measure.tube_errors import best_overlaps, tube_error_split, tube_recall
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 from videolstm_jax.types import Detection, Tube
 
@@ -122,7 +122,7 @@ def test_equals_plain_loops_in_any_order(seed, style, threshold):
     )
     mixed = [[some[k] for k in generator.permutation(len(some))] for some in (detections, truth)]
     assert video_map(*mixed, threshold, style=style) == pytest.approx(expected, abs=1e-12)
-    assert error_split(*mixed, threshold, style=style) == error_split(
+    assert tube_error_split(*mixed, threshold, style=style) == tube_error_split(
         detections, truth, threshold, style=style
     )
 
@@ -135,7 +135,7 @@ def test_never_rises_with_the_threshold(seed, style):
     for aps in video_aps(detections, truth, thresholds, style=style).values():
         assert (np.diff(aps) <= 1e-12).all()
         assert min(aps) >= 0 and max(aps) <= 1
-    assert (np.diff(recall(detections, truth, thresholds, style=style)) <= 0).all()
+    assert (np.diff(tube_recall(detections, truth, thresholds, style=style)) <= 0).all()
 
 
 @settings(max_examples=20, deadline=None)
@@ -277,8 +277,10 @@ def test_labels_may_be_names():
         assert aps(named, named_truth, [0.2, 0.5]) == {
             f"class {label}": values for label, values in expected.items()
         }
-    assert error_split(named, named_truth, 0.3) == error_split(numbered, truth, 0.3)
-    assert np.array_equal(recall(named, named_truth, [0.5]), recall(numbered, truth, [0.5]))
+    assert tube_error_split(named, named_truth, 0.3) == tube_error_split(numbered, truth, 0.3)
+    assert np.array_equal(
+        tube_recall(named, named_truth, [0.5]), tube_recall(numbered, truth, [0.5])
+    )
     with pytest.raises(ValueError, match="the number 0, that of a the name 'dive'"):
         video_map([scored_tube("a", 0.9, label="dive")], TRUTH, 0.5)
     with pytest.raises(ValueError, match="expected numbers or names everywhere"):

@@ -20,8 +20,8 @@ from videolstm_jax.cluster.watchdog import (
     SAVING,
     SCORING,
     ActiveWatchdog,
-    by_video,
     step_limit,
+    watched_by_video,
 )
 
 
@@ -89,12 +89,12 @@ def test_the_limit_of_scoring_is_that_of_a_video(monkeypatch):
     team = NotingTeam(2)
     watchdog = ActiveWatchdog(team, 60.0)
     monkeypatch.setattr(watching, "_current", watchdog)
-    for _ in by_video(range(6)):
+    for _ in watched_by_video(range(6)):
         look(watchdog, int(LIMITS[SCORING]) - 10)
     # After the last one nothing is expected: other processes may take longer.
     look(watchdog, 10 * int(LIMITS[SCORING]))
     assert not team.messages
-    for _ in by_video(range(1)):
+    for _ in watched_by_video(range(1)):
         look(watchdog, int(LIMITS[SCORING]) + 1)
     assert SCORING in team.messages[0]
 

@@ -16,7 +16,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.nn.preprocessing import preprocess
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import read_weights
-from videolstm_jax.nn.weights import first_kernel_for, starting_leaves, vgg_weights
+from videolstm_jax.nn.weights import first_kernel_for, starting_vgg_leaves, vgg_weights
 from videolstm_jax.train.graft import graft, named_leaves
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -112,17 +112,19 @@ def test_flow_reads_the_mean_of_the_three_colours():
 def test_the_last_layer_is_left_and_dense_layers_may_be_absent():
     leaves = narrow()
     names = leaves.keys()
-    result = starting_leaves(vgg_weights(leaves | {"preprocessing": np.array("torch")}), names, 2)
+    result = starting_vgg_leaves(
+        vgg_weights(leaves | {"preprocessing": np.array("torch")}), names, 2
+    )
     assert (
         result.keys() == names - {"logits.kernel", "logits.bias"}
         and result["block1_conv1.kernel"].shape[2] == 2
     )
     bare = {name: leaf for name, leaf in leaves.items() if name.startswith("block")}
-    assert starting_leaves(vgg_weights(bare), names, 3).keys() == bare.keys()
+    assert starting_vgg_leaves(vgg_weights(bare), names, 3).keys() == bare.keys()
     with pytest.raises(FileError, match=r"there is no fc2\.kernel; found block1_conv1"):
-        starting_leaves(vgg_weights(leaves), [*names, "fc2.kernel"], 3)
+        starting_vgg_leaves(vgg_weights(leaves), [*names, "fc2.kernel"], 3)
     with pytest.raises(FileError, match=r"there is no block1_norm1\.scale"):
-        starting_leaves(vgg_weights(leaves), [*names, "block1_norm1.scale"], 3)
+        starting_vgg_leaves(vgg_weights(leaves), [*names, "block1_norm1.scale"], 3)
 
 
 def test_convolutions_alone_in_pytorchs_layout_leave_the_preprocessing_open():

@@ -153,7 +153,7 @@ def make(folder, cells, *, videos="", **settings):
     Returns:
       The configuration.
     """
-    videos = videos or stick_actions.generate(
+    videos = videos or stick_actions.generate_stick_actions(
         folder / "set", classes=CLASSES, clips_per_class=1, test_clips_per_class=1, seed=3
     )
     cfg = configured(

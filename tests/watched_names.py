@@ -138,7 +138,7 @@ def names_in_files(watch):
         ),
         "feature list": (
             line_of("train_filenames.txt"),
-            lambda folder: foreign_lists.read_names(folder, "train"),
+            lambda folder: foreign_lists.read_foreign_names(folder, "train"),
         ),
         "trainlist": (line_of("trainlist01.txt"), read_lists),
         "flow zip": (zip_with, lambda folder: flow_file.read_flow(folder / "a.zip")),

@@ -86,5 +86,5 @@ def run_sweep(cfg: RunConfig, parts: Mapping[str, RunConfig]) -> None:
     for step in pipeline.plan(pooled):
         if step.stage == "localize":
             localize.run(step.cfg)
-    pool.summary(cfg, names)
+    pool.pool_summary(cfg, names)
     print(f"\nthe page of all parts: {report.run(pooled)}")

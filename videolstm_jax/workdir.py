@@ -173,7 +173,7 @@ def _suffix(variant: str) -> str:
     return f"-{variant}" if variant else ""
 
 
-def of_run(folder: PathLike) -> tuple[Workdir, str]:
+def workdir_of_run(folder: PathLike) -> tuple[Workdir, str]:
     """The work folder and the name of the run that lies in `<work>/runs/<name>`.
 
     Raises:

@@ -41,7 +41,7 @@ class Bench:
         """
         self.folder, self.stage, self._settings = folder, stage, settings
         self.videos = folder / "videos"
-        stick_actions.generate(
+        stick_actions.generate_stick_actions(
             self.videos,
             classes=("SitDown", "StandUp"),
             clips_per_class=4,

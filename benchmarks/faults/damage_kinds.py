@@ -57,7 +57,7 @@ class Finished:
 
     def _run_stages(self, path: pathlib.Path) -> None:
         videos = self._folder / "videos"
-        stick_actions.generate(
+        stick_actions.generate_stick_actions(
             videos, classes=("SitDown", "StandUp"), clips_per_class=2, test_clips_per_class=2
         )
         # One test video of each class cannot be read, so that `prepare` lists it in bad.jsonl.
@@ -98,7 +98,7 @@ def settings(words: Sequence[str]) -> RunConfig:
     values = flags.FlagValues()
     config_flags.define(values)
     values(["program", *words])
-    return config_flags.config(values)
+    return config_flags.config_of_flags(values)
 
 
 # ---- what the stages read ------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def _flow(done: Finished) -> Any:
 
 def _evaluated(done: Finished) -> Any:
     classes = len(load_dataset(done.work.dataset).classes)
-    return [evaluated.load_video(done.work, RUN, v, classes) for v in done.test_videos]
+    return [evaluated.load_evaluated_video(done.work, RUN, v, classes) for v in done.test_videos]
 
 
 def _true_tubes(done: Finished) -> Any:
@@ -175,7 +175,7 @@ def _skipped(done: Finished) -> Any:
 
 
 def _measures(done: Finished) -> Any:
-    maps = work_contents.read_contents(done.work).maps
+    maps = work_contents.read_work_contents(done.work).maps
     return maps, localize_settings(done.work, RUN)
 
 

@@ -26,7 +26,7 @@ from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import write_arrays
 from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.train.optim import optimizer
-from videolstm_jax.train.state import new_state
+from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import model_loss
 from videolstm_jax.trained.features import ModelFeatures, feature_scales, open_features
 from videolstm_jax.trained.functions import Scales
@@ -95,7 +95,7 @@ def open_trainer(cfg: RunConfig) -> Trainer:
         return TrainState(state.step + 1, params, opt_state), loss
 
     def init(seed: int) -> TrainState:
-        return new_state(first_params(seed), optimize)
+        return new_train_state(first_params(seed), optimize)
 
     return Trainer(cfg, dataset, features, mirrored, model, init, step)
 

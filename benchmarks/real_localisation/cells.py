@@ -24,7 +24,7 @@ from videolstm_jax.features.foreign import ForeignFeatures
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.inputs import ZERO_FLOW
 from videolstm_jax.presets import Settings
-from videolstm_jax.results.evaluated import EvaluatedVideo, load_video
+from videolstm_jax.results.evaluated import EvaluatedVideo, load_evaluated_video
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.workdir import Workdir
 
@@ -149,4 +149,6 @@ def attention_of(
         return None
     work = Workdir(cfg.workdir)
     classes = len(load_dataset(work.dataset).classes)
-    return {video.name: load_video(work, cfg.run_name, video, classes) for video in videos}
+    return {
+        video.name: load_evaluated_video(work, cfg.run_name, video, classes) for video in videos
+    }

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.localize.saliency import upscale
+from videolstm_jax.localize.saliency import upscale_maps
 from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
 from videolstm_jax.localize.tubes import repeat_last, video_tube
 from videolstm_jax.types import Tube, Video
@@ -38,7 +38,7 @@ def otsu_tube(maps: np.ndarray, video: Video) -> Tube:
     """The box around the largest region above Otsu's threshold of each frame, smoothed."""
     size = video.height, video.width
     boxes = [[0, 0, video.width, video.height]]
-    for frame in upscale(maps, size, 0.0):
+    for frame in upscale_maps(maps, size, 0.0):
         regions, count = ndimage.label(frame >= otsu(frame), np.ones((3, 3)))
         if not count:
             boxes.append(boxes[-1])

@@ -51,7 +51,7 @@ def _find_structs(path: epath.Path) -> list[dict[str, Any]]:
         variables = matlab.read_matlab(str(path))
     for variable in variables.values():
         # The variable may have any name; the fields of its structs show what it is.
-        rows = matlab.as_list(variable)
+        rows = matlab.matlab_list(variable)
         if rows and all(isinstance(row, dict) and "videoName" in row for row in rows):
             return rows
     raise FileError(
@@ -64,13 +64,13 @@ def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
     spans, boxes = [], []
     summary = "not detections as the evaluation of UCF101-24 keeps them"
     with reading(where, summary, KeyError, TypeError, ValueError, IndexError):
-        name = matlab.as_string(struct["videoName"])
+        name = matlab.matlab_string(struct["videoName"])
         # MATLAB has no vectors: a list is a matrix of one row or of one column.
         labels = np.asarray(struct["class"], float).ravel()
         scores = np.asarray(struct["score"], float).ravel()
-        for row in matlab.as_list(struct["framenr"]):
+        for row in matlab.matlab_list(struct["framenr"]):
             spans.append(np.asarray(row["fnr"], float).ravel())
-        for row in matlab.as_list(struct["boxes"]):
+        for row in matlab.matlab_list(struct["boxes"]):
             boxes.append(np.asarray(row["bxs"], float))
     # The lists belong together by their places only.
     if not len(labels) == len(scores) == len(spans) == len(boxes):

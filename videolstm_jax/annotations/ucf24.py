@@ -121,14 +121,14 @@ def _read_pickle(videos: dict[str, dict]) -> list[_AnnotatedVideo]:
 
 def _read_matlab(videos: Any) -> list[_AnnotatedVideo]:
     annotated = []
-    for video in matlab.as_list(videos):
-        name = matlab.as_string(video["name"])
-        frames = matlab.as_integer(video["num_imgs"])
+    for video in matlab.matlab_list(videos):
+        name = matlab.matlab_string(video["name"])
+        frames = matlab.matlab_integer(video["num_imgs"])
         tubes = []
-        for tube in matlab.as_list(video["tubes"]):
-            label = matlab.as_integer(tube["class"]) - 1
+        for tube in matlab.matlab_list(video["tubes"]):
+            label = matlab.matlab_integer(tube["class"]) - 1
             # Frames sf..ef from 1, both inclusive, are the half-open frames sf - 1..ef from 0.
-            start, stop = matlab.as_integer(tube["sf"]) - 1, matlab.as_integer(tube["ef"])
+            start, stop = matlab.matlab_integer(tube["sf"]) - 1, matlab.matlab_integer(tube["ef"])
             tubes.append(_detection(name, label, start, stop, tube["boxes"]))
         annotated.append(_AnnotatedVideo(name, frames, tubes))
     return annotated

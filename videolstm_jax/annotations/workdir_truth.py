@@ -52,7 +52,7 @@ def _tube_problem(tube: Detection, classes: int, frames: int | None) -> str:
     return ""
 
 
-def train_boxes(
+def mean_train_boxes(
     work: Workdir, dataset: Dataset, truth: Mapping[str, Sequence[Detection]]
 ) -> dict[str, NDArray]:
     """The mean training box [4] of each test video, as shares of the frame.

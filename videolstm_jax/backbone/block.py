@@ -97,12 +97,12 @@ def block_of_record(record: Mapping[str, Any] | None) -> TrainedBlock | None:
     return TrainedBlock(**{**record, "convnet": convnet_config(record["convnet"])})
 
 
-def cell_params(params: Params | JointParams) -> Params:
+def params_of_cell(params: Params | JointParams) -> Params:
     """The parameters of the cell and its head, which `core` takes, without those of a block."""
     return Params(params.cell, params.start, params.head)
 
 
-def params_like(config: ModelConfig, block: TrainedBlock | None) -> Params | JointParams:
+def block_params_like(config: ModelConfig, block: TrainedBlock | None) -> Params | JointParams:
     """The shapes of the parameters of a model; nothing is drawn.
 
     Args:

@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from videolstm_jax.cli import config_flags, ending, help_text, processes
 from videolstm_jax.cli.command_table import COMMANDS, Command
-from videolstm_jax.cli.terminal import one_line
+from videolstm_jax.cli.terminal import one_line_text
 from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
@@ -88,7 +88,7 @@ def _parse_flags(name: str, arguments: list[str]) -> list[str]:
         message = _with_whole_name(error.flagname) or _with_help(name, error)
     except flags.Error as error:
         message = _with_help(name, error)
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    print(f"error: {one_line_text(message)}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -112,7 +112,7 @@ def _run_with_settings(
     more = {}
     if hasattr(module, "short_flags"):
         more = module.short_flags(flags.FLAGS)
-    cfg = config_flags.config(flags.FLAGS, more)
+    cfg = config_flags.config_of_flags(flags.FLAGS, more)
     with processes.joined_processes(name, command, cfg, flags.FLAGS) as of_command:
         if command.positional:
             # Names decide which configurations there are, so the module prints those itself.
@@ -125,7 +125,7 @@ def _run_joined(
     name: str, module: types.ModuleType | None, cfg: RunConfig, of_command: Processes
 ) -> None:
     """Runs the command in this process, which may be one of several."""
-    print(config_flags.pretty(cfg), flush=True)
+    print(config_flags.pretty_config(cfg), flush=True)
     _check_cells(cfg)
     if name not in _LISTING_COMMANDS:
         _check_listing(cfg)

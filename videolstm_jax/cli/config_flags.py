@@ -92,7 +92,7 @@ def define_flag(values: flags.FlagValues, flag: Flag) -> None:
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def overrides(values: flags.FlagValues) -> dict[str, Any]:
+def overrides_of_flags(values: flags.FlagValues) -> dict[str, Any]:
     """The settings given on the command line, as `section__field: value`.
 
     Raises:
@@ -117,7 +117,7 @@ def present_flags(
             yield flag, _cast(flag, values[flag.name].value)
 
 
-def config(values: flags.FlagValues, more: Mapping[str, Any] | None = None) -> RunConfig:
+def config_of_flags(values: flags.FlagValues, more: Mapping[str, Any] | None = None) -> RunConfig:
     """The configuration that the command line asks for.
 
     Args:
@@ -127,7 +127,7 @@ def config(values: flags.FlagValues, more: Mapping[str, Any] | None = None) -> R
     Raises:
       ConfigError: an unknown preset (with the nearest name), or a setting that cannot be used.
     """
-    return Settings(values["preset"].value, {**overrides(values), **(more or {})}).config()
+    return Settings(values["preset"].value, {**overrides_of_flags(values), **(more or {})}).config()
 
 
 def _cast(flag: Flag, value: Any) -> Any:
@@ -146,7 +146,7 @@ def _cast(flag: Flag, value: Any) -> Any:
         ) from error
 
 
-def record(values: flags.FlagValues, owner: type) -> Any:
+def record_of_flags(values: flags.FlagValues, owner: type) -> Any:
     """A record of settings such as `PredictConfig`, from the flags of `record_flags`.
 
     Raises:
@@ -161,7 +161,7 @@ def record(values: flags.FlagValues, owner: type) -> Any:
 # ---- printing ------------------------------------------------------------------------------------
 
 
-def pretty(cfg: RunConfig) -> str:
+def pretty_config(cfg: RunConfig) -> str:
     """The resolved configuration, a section a line; a star marks what the user gave."""
     sections: dict[str, list[str]] = {}
     for path, value in flatten(cfg).items():

@@ -13,7 +13,7 @@ from absl import flags, logging
 
 from videolstm_jax import files
 from videolstm_jax.cli import processes, stopping
-from videolstm_jax.cli.terminal import one_line
+from videolstm_jax.cli.terminal import one_line_text
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.interrupts import handle_signals
 
@@ -46,7 +46,7 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             processes.end_failed(None if traced else message)
             if traced or message is None:
                 raise
-            print(f"error: {one_line(message)}", file=sys.stderr)
+            print(f"error: {one_line_text(message)}", file=sys.stderr)
             sys.exit(1)
         except Exception:
             stopping.end_if_signalled()

@@ -11,7 +11,7 @@ from absl import flags
 from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.command_table import COMMANDS, Command
 from videolstm_jax.config import ClusterConfig, as_text, flatten
-from videolstm_jax.config.setting import sentence
+from videolstm_jax.config.setting import setting_sentence
 from videolstm_jax.presets import PRESETS, Settings
 
 HELP = frozenset(("--help", "-help", "-h", "-?", "--helpshort", "-helpshort"))
@@ -44,7 +44,7 @@ def help_of_command(name: str, arguments: Sequence[str]) -> str:
     lines.append(_line("--[no]trace", "Show where an error was raised."))
     for flag in config_flags.record_flags(ClusterConfig):
         if command.processes != "one" and not flag.advanced:
-            lines.append(_line(f"--{flag.name}={flag.default}", sentence(flag.text)))
+            lines.append(_line(f"--{flag.name}={flag.default}", setting_sentence(flag.text)))
     if command.settings:
         lines += ["", *_settings_lines(command, arguments)]
     return "\n".join(lines)
@@ -106,7 +106,7 @@ def _settings_lines(command: Command, arguments: Sequence[str]) -> Iterator[str]
     for flag in config_flags.setting_flags():
         if reads_setting(command, flag.name) and not flag.advanced:
             value = as_text(values[flag.path])
-            yield _line(f"--{flag.name}={value}", sentence(flag.text))
+            yield _line(f"--{flag.name}={value}", setting_sentence(flag.text))
     yield ""
     yield "--helpfull lists all settings, also those that are rarely changed."
 

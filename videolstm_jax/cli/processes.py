@@ -13,14 +13,14 @@ from absl import flags
 
 from videolstm_jax.cli import config_flags, stopping
 from videolstm_jax.cli.command_table import Command
-from videolstm_jax.cli.terminal import one_line
+from videolstm_jax.cli.terminal import one_line_text
 from videolstm_jax.cluster import detect, start, team
 from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.cluster.watchdog import start_watchdog
 from videolstm_jax.config import ClusterConfig, RunConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.interrupts import end_decoding
-from videolstm_jax.lock.sole_writer import release_held
+from videolstm_jax.lock.sole_writer import release_held_locks
 
 # What may follow `--distributed` as a word of its own.
 _VALUES = (["auto"], ["on"], ["off"])
@@ -101,7 +101,7 @@ def joined_processes(
         return
     line = start.join_processes(processes, config, name, cfg)
     print(line, flush=True)
-    team.current_team().before_end(release_held)
+    team.current_team().before_end(release_held_locks)
     team.current_team().before_end(end_decoding)
     stopping.call_before_end(_status_of_stop)
     with _output_of_first():
@@ -112,7 +112,7 @@ def joined_processes(
 def _watch_alone(config: ClusterConfig) -> None:
     """Starts the watchdog of a process that no other one waits for."""
     if config.watchdog:
-        team.current_team().before_end(release_held)
+        team.current_team().before_end(release_held_locks)
         team.current_team().before_end(end_decoding)
         start_watchdog(team.current_team(), config.stall)
 
@@ -160,8 +160,8 @@ def end_failed(line: str | None) -> None:
         kind, error, _ = sys.exc_info()
         line = f"{processes.name} has failed: {getattr(kind, '__name__', kind)}: {error}"
     else:
-        print(f"error: {one_line(line)}", file=sys.stderr)
-    processes.fail(one_line(line))
+        print(f"error: {one_line_text(line)}", file=sys.stderr)
+    processes.fail(one_line_text(line))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

@@ -17,14 +17,14 @@ _CONTROLS = re.compile(
 )
 
 
-def printable(text: str) -> str:
+def printable_text(text: str) -> str:
     r"""Returns a text with its control characters escaped, as `\x1b`; tabs and line ends stay."""
     return _CONTROLS.sub(_escaped, text)
 
 
-def one_line(text: str) -> str:
+def one_line_text(text: str) -> str:
     r"""Returns a text as one printable line: its line ends are escaped, too."""
-    return printable(text).replace("\n", "\\n")
+    return printable_text(text).replace("\n", "\\n")
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -52,7 +52,7 @@ class EscapedStream:
             start = CLEAR_LINE
         if text:
             self._may_clear = bool(start) or text.endswith("\n")
-        self._stream.write(start + printable(text.removeprefix(start)))
+        self._stream.write(start + printable_text(text.removeprefix(start)))
         # What was taken, not what was written: a caller compares it with the length of its own
         # text.
         return len(text)

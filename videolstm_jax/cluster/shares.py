@@ -24,7 +24,7 @@ def share_of(items: Sequence[T], index: int, count: int) -> Sequence[T]:
     return items[index::count]
 
 
-def in_order(names: Sequence[str], parts: Sequence[Mapping[str, Result]]) -> list[Result]:
+def rows_in_order(names: Sequence[str], parts: Sequence[Mapping[str, Result]]) -> list[Result]:
     """The results of all processes in the order of a list.
 
     Args:
@@ -67,11 +67,11 @@ def gather_rows(
     """
     processes = team.current_team()
     if processes.count == 1:
-        return in_order(names, [own])
+        return rows_in_order(names, [own])
     payloads = processes.gather(label, _packed(own))
     if payloads is None:
         return None
-    return in_order(names, [_unpacked(payload) for payload in payloads])
+    return rows_in_order(names, [_unpacked(payload) for payload in payloads])
 
 
 def _packed(rows: Mapping[str, NDArray]) -> bytes:

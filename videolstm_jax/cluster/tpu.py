@@ -61,7 +61,7 @@ def find_tpu_workers(environ: Mapping[str, str]) -> TpuWorkers | None:
     if addresses is not None:
         return _workers(addresses, environ, "TPU_WORKER_HOSTNAMES")
     # Set where no such service must be asked.
-    if "TPU_SKIP_MDS_QUERY" in environ or not has_chips():
+    if "TPU_SKIP_MDS_QUERY" in environ or not has_tpu_chips():
         return None
     server = environ.get("GCE_METADATA_IP", "metadata.google.internal")
     addresses = _attribute(server, "worker-network-endpoints")
@@ -70,7 +70,7 @@ def find_tpu_workers(environ: Mapping[str, str]) -> TpuWorkers | None:
     return _workers(addresses, values, "the metadata of this TPU machine")
 
 
-def has_chips(devices: str = "/sys/bus/pci/devices") -> bool:
+def has_tpu_chips(devices: str = "/sys/bus/pci/devices") -> bool:
     """Whether this machine has PCI devices that Google made."""
     for vendor in pathlib.Path(devices).glob("*/vendor"):
         with contextlib.suppress(OSError):

@@ -177,7 +177,7 @@ def watchdog() -> Watchdog:
     return _current
 
 
-def by_video(results: Iterable[T]) -> Iterator[T]:
+def watched_by_video(results: Iterable[T]) -> Iterator[T]:
     """Yields the result of each video, for each of which the limit of `SCORING` begins anew.
 
     Some videos are a hundred times as long as others, and test lists have two to many thousands, so

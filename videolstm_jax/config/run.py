@@ -12,7 +12,7 @@ from videolstm_jax.config.checks import (
     backbone_name,
     cell_names,
     file_names,
-    short_name,
+    short_cell_name,
 )
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import DataConfig, FlowConfig
@@ -52,7 +52,7 @@ class PipelineConfig:
         cell_names(self, "cells", *self.cells)
         cell_names(self, "flow_cell", self.flow_cell)
         # Runs are folders named after their cells, so two cells must not share a name either.
-        names = {short_name(cell) for cell in self.cells}
+        names = {short_cell_name(cell) for cell in self.cells}
         fits = bool(self.cells) and len(names) == len(self.cells)
         require(fits, "pipeline.cells", self.cells, "one or more cells with different names")
 
@@ -115,7 +115,7 @@ class RunConfig:
     @property
     def run_name(self) -> str:
         """The folder of this run under `runs/`."""
-        return self.name or f"{short_name(self.model.cell)}-{self.data.stream}"
+        return self.name or f"{short_cell_name(self.model.cell)}-{self.data.stream}"
 
 
 # Fields of RunConfig that say where its settings come from.

@@ -45,7 +45,7 @@ def setting(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def sentence(text: str) -> str:
+def setting_sentence(text: str) -> str:
     """The first sentence of a help text."""
     # The full stops of "Sec. 5.2" and "Eq. (7)" end no sentence.
     first, *_ = re.split(r"(?<=(?<!\bSec)(?<!\bEq)\.) ", text, maxsplit=1)

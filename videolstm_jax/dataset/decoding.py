@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset.scan import bad_row
+from videolstm_jax.dataset.scan import bad_video_row
 from videolstm_jax.dataset.splits.parts import ListedVideo, check_parts
 from videolstm_jax.errors import VideoError
 from videolstm_jax.flow import pace
@@ -93,7 +93,7 @@ class VideoDecoder:
 
         # A consumer that stops early closes this generator; the workers must end then too.
         try:
-            decoded = guard.ahead(crew, read, videos)
+            decoded = guard.decoded_ahead(crew, read, videos)
             for video, frames in self._good(videos, decoded, len):
                 yield video.name, frames
         finally:
@@ -115,7 +115,7 @@ class VideoDecoder:
         frames = {}
         # A bad video that is not skipped raises its error here; no worker may outlive it.
         try:
-            headers = guard.ahead(crew, check, videos)
+            headers = guard.decoded_ahead(crew, check, videos)
             headers = counted(headers, len(videos), "prepare: checks videos")
             for video, header in self._good(videos, headers, lambda header: header.frames):
                 frames[video.name] = header.frames
@@ -172,7 +172,7 @@ class VideoDecoder:
             elif not self._skip_bad:
                 raise error
             else:
-                self.bad_rows.append(bad_row(listed_video(video, self._classes), error))
+                self.bad_rows.append(bad_video_row(listed_video(video, self._classes), error))
 
 
 def listed_video(video: Video, classes: Sequence[str]) -> ListedVideo:

@@ -83,7 +83,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     notes = list(listed.notes)
     if note:
         notes.append(note)
-    if cfg.validation and not parts.videos_in(videos, "valid"):
+    if cfg.validation and not parts.videos_of_part(videos, "valid"):
         videos = _hold_out_validation(videos, cfg.validation, seed)
     with reading(folder):
         parts.check_parts(videos, candidates.classes, from_lists=split.from_lists)
@@ -104,7 +104,7 @@ def _choose_videos(
     index = official.index if official and official.index else folder / "classInd.txt"
     all_classes = _read_classes(index, videos)
     # Folders may spell a class in another case than classInd.txt does.
-    videos = list_parts.match_spelling(videos, all_classes)
+    videos = list_parts.match_video_spelling(videos, all_classes)
     classes = official_lists.choose_classes(cfg.classes, all_classes)
     if cfg.classes:
         videos = [video for video in videos if video.label in classes]
@@ -210,13 +210,13 @@ def _split_by_lists(candidates: _Candidates, official: OfficialLists, split: int
     # HMDB51's lists name unused videos; any other unused video is in no list.
     named_unused = set()
     for row in official.unused:
-        named_unused.add(list_parts.plain_name(row.name))
+        named_unused.add(list_parts.plain_video_name(row.name))
     used = []
     unlisted = []
     for video in assigned:
         if video.part != "unused":
             used.append(video)
-        elif list_parts.plain_name(video.name) not in named_unused:
+        elif list_parts.plain_video_name(video.name) not in named_unused:
             unlisted.append(video.name)
     if unlisted:
         warnings.warn(
@@ -236,7 +236,7 @@ def _hold_out_validation(
     videos: Sequence[ListedVideo], share: float, seed: int
 ) -> list[ListedVideo]:
     """Moves whole groups of the training list to the validation part."""
-    train = parts.videos_in(videos, "train")
+    train = parts.videos_of_part(videos, "train")
     listed = []
     for video in videos:
         if video.part != "train":

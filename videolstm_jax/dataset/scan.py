@@ -35,7 +35,8 @@ def scan_videos(
       root: the folder, where it is not `cfg.videos` (the built-in set).
 
     Returns:
-      The videos in the order of their names, and one row for each that was skipped, see `bad_row`.
+      The videos in the order of their names, and one row for each that was skipped, see
+      `bad_video_row`.
 
     Raises:
       FileError: no videos, or lists that do not fit them.
@@ -54,7 +55,7 @@ def scan_videos(
     headers = counted(_probe_all(listing.videos, cfg), count, "prepare: opens videos")
     for listed, header in zip(listing.videos, headers, strict=True):
         if isinstance(header, VideoError):
-            bad_rows.append(bad_row(listed, header))
+            bad_rows.append(bad_video_row(listed, header))
         else:
             readable.append(listed)
             videos.append(_video(listed, header, labels[listed.label]))
@@ -109,7 +110,7 @@ def _probe_all(videos: Sequence[ListedVideo], cfg: DataConfig) -> Iterator[Video
 
     # A consumer that stops early closes this generator; the workers must end then too.
     try:
-        for header in guard.ahead(crew, probe, videos):
+        for header in guard.decoded_ahead(crew, probe, videos):
             if isinstance(header, VideoError) and cfg.on_bad_video == "fail":
                 raise header
             yield header
@@ -117,7 +118,7 @@ def _probe_all(videos: Sequence[ListedVideo], cfg: DataConfig) -> Iterator[Video
         crew.end()
 
 
-def bad_row(video: ListedVideo, error: VideoError) -> dict[str, str]:
+def bad_video_row(video: ListedVideo, error: VideoError) -> dict[str, str]:
     """A line of bad.jsonl: which video was skipped, its part and class, and why."""
     return {
         "name": video.name,

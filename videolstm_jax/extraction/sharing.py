@@ -9,7 +9,7 @@ from etils import epath
 
 from videolstm_jax.extraction.convnet_scores import CONVNET_SCORES
 from videolstm_jax.extraction.stores import ExtractionJob
-from videolstm_jax.features.notes import notes_path
+from videolstm_jax.features.notes import feature_notes_path
 from videolstm_jax.folders import remove_unfinished
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.lock.waiting_writer import waiting_writer
@@ -62,7 +62,7 @@ def stream_folders(job: ExtractionJob, streams: Sequence[str]) -> list[epath.Pat
 def remove_own_unfinished(job: ExtractionJob, folder: epath.Path) -> None:
     """Removes the files of this worker that it was writing when it was killed."""
     own = names_of(job.shard.of(job.dataset.videos))
-    own_notes = notes_path(folder, job.shard.worker).name
+    own_notes = feature_notes_path(folder, job.shard.worker).name
 
     def is_ours(target: epath.Path) -> bool:
         if job.shard.count == 1 or target.name == own_notes:

@@ -38,7 +38,7 @@ def views_to_do(
     return views
 
 
-def mirrored_bytes(
+def mirrored_feature_bytes(
     videos: Sequence[Video],
     views: Mapping[str, Sequence[View]],
     backbones: Mapping[str, BackboneWithStores],

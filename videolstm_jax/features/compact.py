@@ -33,7 +33,7 @@ class CompactionReport(NamedTuple):
     lost: float
 
 
-def compact(source: PathLike, target: PathLike) -> CompactionReport:
+def compact_store(source: PathLike, target: PathLike) -> CompactionReport:
     """Writes the features of a store once more, as uint8; a killed run goes on where it was.
 
     The new store keeps the old one's record of its origin, and its deviation over the training

@@ -14,10 +14,10 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.features.foreign_lists import read_names, read_numbers
+from videolstm_jax.features.foreign_lists import read_foreign_names, read_foreign_numbers
 from videolstm_jax.files import PathLike, reading
 from videolstm_jax.numpy_files import NumpyFile, open_numpy
-from videolstm_jax.safe_readers.hdf5 import find_dataset, open_hdf5
+from videolstm_jax.safe_readers.hdf5 import find_hdf5_dataset, open_hdf5
 from videolstm_jax.types import PARTS
 
 _ARRAY_NAME = "features"
@@ -127,8 +127,8 @@ def _sharma_part(
     path: epath.Path, folder: PathLike, part: str, side: int
 ) -> list[tuple[str, ForeignFeatures]]:
     """Returns the name and the features of each video of a part, in the order of the list."""
-    names = read_names(folder, part)
-    lengths = read_numbers(folder, part, "framenum")
+    names = read_foreign_names(folder, part)
+    lengths = read_foreign_numbers(folder, part, "framenum")
     shape = _array_shape(path)
     problem = _sharma_problem(shape, side, lengths, part)
     if problem:
@@ -271,7 +271,7 @@ def _with_array(path: epath.Path, function: Callable[[Any], Any]) -> Any:
         path.open("rb") as file,
         open_hdf5(file, "") as root,
     ):
-        array = find_dataset(root, _ARRAY_NAME)
+        array = find_hdf5_dataset(root, _ARRAY_NAME)
         if array is None:
             raise FileError(f"has {sorted(root)}; expected an array called {_ARRAY_NAME}")
         if array.dtype.kind not in "fiu":

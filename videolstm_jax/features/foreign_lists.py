@@ -16,12 +16,12 @@ from videolstm_jax.folders import leads_out
 _NAME_LISTS = ("filenames", "filename")
 
 
-def has_names(folder: PathLike, part: str) -> bool:
+def has_foreign_names(folder: PathLike, part: str) -> bool:
     """Returns whether the folder lists the videos of a part."""
     return _list_path(folder, part, _NAME_LISTS) is not None
 
 
-def read_names(folder: PathLike, part: str) -> list[str]:
+def read_foreign_names(folder: PathLike, part: str) -> list[str]:
     """Returns the file names of a part without extension, in the order of the list.
 
     Raises:
@@ -39,7 +39,7 @@ def read_names(folder: PathLike, part: str) -> list[str]:
     return names
 
 
-def read_numbers(folder: PathLike, part: str, kind: str) -> list[int]:
+def read_foreign_numbers(folder: PathLike, part: str, kind: str) -> list[int]:
     """Returns the numbers of `<part>_<kind>.txt`, one for each video of the part.
 
     Raises:
@@ -48,7 +48,7 @@ def read_numbers(folder: PathLike, part: str, kind: str) -> list[int]:
     lines = _read_lines(folder, part, (kind,))
     path = f"{folder}/{part}_{kind}.txt"
     problem = ""
-    names = len(read_names(folder, part))
+    names = len(read_foreign_names(folder, part))
     if names != len(lines):
         problem = f"{len(lines)} lines for {names} videos; expected as many"
     for line in lines:

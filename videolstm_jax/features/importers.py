@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 from videolstm_jax.dataset.splits.name_groups import group_by_name
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign import ForeignFeatures
-from videolstm_jax.features.foreign_lists import has_names, read_names, read_numbers
+from videolstm_jax.features.foreign_lists import (
+    has_foreign_names,
+    read_foreign_names,
+    read_foreign_numbers,
+)
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.files import PathLike
@@ -150,9 +154,12 @@ def _read_lists(folder: PathLike) -> list[_ListedVideo]:
     """Reads the lists of all parts that the folder has."""
     listed = []
     for part in PARTS:
-        if not has_names(folder, part):
+        if not has_foreign_names(folder, part):
             continue
-        names, labels = read_names(folder, part), read_numbers(folder, part, "labels")
+        names, labels = (
+            read_foreign_names(folder, part),
+            read_foreign_numbers(folder, part, "labels"),
+        )
         for name, label in zip(names, labels, strict=True):
             listed.append(_ListedVideo(name, label, part))
     if not listed:

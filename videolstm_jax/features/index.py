@@ -59,7 +59,7 @@ class StoreIndex(StoreHead):
             raise ValueError("expected frames and sha256 by the names of the same videos")
 
 
-def make_index(head: StoreHead, rows: Sequence[dict]) -> StoreIndex:
+def make_store_index(head: StoreHead, rows: Sequence[dict]) -> StoreIndex:
     """Makes an index of the notes of all videos.
 
     Args:
@@ -74,7 +74,7 @@ def make_index(head: StoreHead, rows: Sequence[dict]) -> StoreIndex:
     return StoreIndex(head.shape, head.dtype, head.about, **tables)
 
 
-def rows_of_index(index: StoreIndex) -> list[dict]:
+def rows_of_store_index(index: StoreIndex) -> list[dict]:
     """Returns what an index keeps of each video, in the form of notes."""
     rows = []
     for video in index.frames:

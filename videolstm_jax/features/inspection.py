@@ -13,7 +13,7 @@ from etils import epath
 
 from videolstm_jax.features import records
 from videolstm_jax.features.index import StoreHead
-from videolstm_jax.features.notes import read_all_notes
+from videolstm_jax.features.notes import read_all_feature_notes
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import PathLike
 from videolstm_jax.json_records import read_record
@@ -67,7 +67,7 @@ def _zeros_line(store: FeatureStore, names: Sequence[str]) -> str:
     features = np.concatenate(middle_frames)
     zeros = 100 * float((features == 0).mean())
     line = f"  zeros      {zeros:.1f} % of {len(sampled)} frames"
-    share = records.record_bytes(store.shape, "uint8") / store.record_bytes
+    share = records.feature_record_bytes(store.shape, "uint8") / store.record_bytes
     # Of vectors of a few values the peak in front of each record may take more than is saved.
     if share < 1 and features.min() >= 0:
         line += f"; as uint8 it would take {share:.3f} of the bytes"
@@ -77,10 +77,10 @@ def _zeros_line(store: FeatureStore, names: Sequence[str]) -> str:
 def _unfinished_lines(folder: epath.Path) -> list[str]:
     head = read_record(folder / "about.json", StoreHead, made_by="extract")
     frames_by_name = {}
-    for row in read_all_notes(folder):
+    for row in read_all_feature_notes(folder):
         # By name, since several workers may have noted the same video.
         frames_by_name[row["name"]] = row["frames"]
-    size = sum(frames_by_name.values()) * records.record_bytes(head.shape, head.dtype)
+    size = sum(frames_by_name.values()) * records.feature_record_bytes(head.shape, head.dtype)
     sides = " x ".join(map(str, head.shape))
     return [
         f"{folder}: not finished, {len(frames_by_name)} videos so far, {size:,} bytes",

@@ -14,14 +14,14 @@ import re
 from etils import epath
 
 
-def notes_path(folder: epath.Path, worker: str) -> epath.Path:
+def feature_notes_path(folder: epath.Path, worker: str) -> epath.Path:
     """Returns the file of a worker's notes; a worker without a name works alone."""
     if not worker:
         return folder / "done.jsonl"
     return folder / f"done-{worker}.jsonl"
 
 
-def notes_paths(folder: epath.Path) -> list[epath.Path]:
+def feature_notes_paths(folder: epath.Path) -> list[epath.Path]:
     """Returns the files of the notes of all workers."""
     # Not `folder.glob`: the name of a folder may hold characters that are patterns.
     paths = []
@@ -31,7 +31,7 @@ def notes_paths(folder: epath.Path) -> list[epath.Path]:
     return sorted(paths)
 
 
-def read_notes(path: epath.Path) -> list[dict]:
+def read_feature_notes(path: epath.Path) -> list[dict]:
     """Returns the notes of one worker, the last of each video; none where the file is gone.
 
     Another worker may finish the store, and remove all notes, at any moment.
@@ -47,9 +47,9 @@ def read_notes(path: epath.Path) -> list[dict]:
     return list(rows.values())
 
 
-def read_all_notes(folder: epath.Path) -> list[dict]:
+def read_all_feature_notes(folder: epath.Path) -> list[dict]:
     """Returns the notes of all workers; several may have noted the same video."""
     rows = []
-    for path in notes_paths(folder):
-        rows += read_notes(path)
+    for path in feature_notes_paths(folder):
+        rows += read_feature_notes(path)
     return rows

@@ -30,7 +30,7 @@ class Moments(NamedTuple):
     square: float
 
 
-def check_dtype(dtype: str) -> str:
+def check_feature_dtype(dtype: str) -> str:
     """Returns `dtype` where a store can have it.
 
     Raises:
@@ -41,12 +41,12 @@ def check_dtype(dtype: str) -> str:
     return dtype
 
 
-def file_suffix(dtype: str) -> str:
+def feature_file_suffix(dtype: str) -> str:
     """Returns the suffix of a store's files of records."""
     return {"float16": ".f16", "uint8": ".u8"}[dtype]
 
 
-def record_bytes(shape: Sequence[int], dtype: str = "float16") -> int:
+def feature_record_bytes(shape: Sequence[int], dtype: str = "float16") -> int:
     """Returns the bytes of one frame's record: 2 a value, or 1 a value behind the peak."""
     size = math.prod(shape)
     if dtype == "float16":
@@ -107,7 +107,7 @@ def decode_features(encoded: bytes, shape: Sequence[int], dtype: str) -> np.ndar
     """Decodes some records to float16 [n, *shape]; of a float16 store the result is read-only."""
     if dtype == "float16":
         return np.frombuffer(encoded, "<f2").reshape(-1, *shape)
-    features = np.empty((len(encoded) // record_bytes(shape, dtype), *shape), np.float16)
+    features = np.empty((len(encoded) // feature_record_bytes(shape, dtype), *shape), np.float16)
     decode_features_into(features, encoded, dtype)
     return features
 
@@ -158,7 +158,7 @@ def feature_moments(array: np.ndarray) -> Moments:
     return Moments(total, square)
 
 
-def mean_and_deviation(parts: Sequence[Moments], count: int) -> tuple[float, float]:
+def feature_mean_and_deviation(parts: Sequence[Moments], count: int) -> tuple[float, float]:
     """Returns the mean and the standard deviation of values, from the moments of their parts.
 
     Args:

@@ -51,7 +51,7 @@ class FeatureStore:
         self.about: dict = index.about
         self.source = index.source
         self.std = index.std
-        self.record_bytes = records.record_bytes(self.shape, self.dtype)
+        self.record_bytes = records.feature_record_bytes(self.shape, self.dtype)
         self.sha256 = index.sha256
         self._moments = index.moments
         # Videos whose file has been found to have its full size; checked once each.
@@ -75,7 +75,7 @@ class FeatureStore:
         """
         if name not in self.frames:
             raise FileError(f"{self.folder}: has no features of {name}")
-        return record_path(self.folder, name, self.dtype)
+        return feature_record_path(self.folder, name, self.dtype)
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Returns the features of the frames start <= t < stop, float16 [n, *shape], read-only.
@@ -205,7 +205,7 @@ class FeatureStore:
         damaged = []
         for name, damage in zip(names, are_damaged, strict=True):
             if damage:
-                damaged.append(f"{name}{records.file_suffix(self.dtype)}")
+                damaged.append(f"{name}{records.feature_file_suffix(self.dtype)}")
         if damaged:
             raise FileError(
                 f"{self.folder}: {len(damaged)} of {len(names)} files are missing or damaged: "
@@ -228,7 +228,7 @@ class FeatureStore:
         parts = side_by_side(self._moments_of, names)
         frames = self._frames_of(names)
         with reading(self.folder / "index.json"):
-            return records.mean_and_deviation(parts, frames * math.prod(self.shape))
+            return records.feature_mean_and_deviation(parts, frames * math.prod(self.shape))
 
     def _frames_of(self, names: Sequence[str]) -> int:
         """The records of the named videos together."""
@@ -243,7 +243,7 @@ class FeatureStore:
         return moments
 
 
-def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.Path:
+def feature_record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.Path:
     """Returns the file of one video in a store.
 
     Raises:
@@ -252,7 +252,7 @@ def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.
     # Names come from lists that somebody else may have written.
     if leads_out(name):
         raise FileError(f"{folder}: a video is called {name!r}; expected Class/stem")
-    return folder / f"{name}{records.file_suffix(dtype)}"
+    return folder / f"{name}{records.feature_file_suffix(dtype)}"
 
 
 def sha256_if_exists(path: epath.Path) -> str | None:

@@ -17,11 +17,11 @@ from videolstm_jax.features import notes, records
 from videolstm_jax.features.index import (
     StoreHead,
     StoreIndex,
-    make_index,
+    make_store_index,
     read_if_exists,
-    rows_of_index,
+    rows_of_store_index,
 )
-from videolstm_jax.features.store import FeatureStore, record_path, sha256_if_exists
+from videolstm_jax.features.store import FeatureStore, feature_record_path, sha256_if_exists
 from videolstm_jax.files import side_by_side
 from videolstm_jax.folders import file_size
 
@@ -71,11 +71,11 @@ class FeatureWriter:
             raise FileError(
                 f"{folder}: features of shape {tuple(shape)}; expected sides of at least 1"
             )
-        self._dtype = records.check_dtype(dtype)
+        self._dtype = records.check_feature_dtype(dtype)
         # Through JSON and back, so that it compares equal to what a file holds (tuples, for one).
         self._about = json.loads(json.dumps(about, allow_nan=False))
         self._source = source
-        self._notes = notes.notes_path(self._folder, worker)
+        self._notes = notes.feature_notes_path(self._folder, worker)
         self._index = self._folder / "index.json"
         self._check_same_features()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class FeatureWriter:
         files.write_json(self._folder / "about.json", head, durable=False)
         if self._notes.exists():
             # Writes whole lines only, so that a torn last line does not swallow the next one.
-            files.write_jsonl(self._notes, notes.read_notes(self._notes))
+            files.write_jsonl(self._notes, notes.read_feature_notes(self._notes))
         self._done = self._finished_rows()
         self._reopen()
 
@@ -105,12 +105,12 @@ class FeatureWriter:
 
     def _finished_rows(self) -> dict[str, dict]:
         """Returns what all workers have noted of videos of these sources, by name."""
-        rows = notes.read_all_notes(self._folder)
+        rows = notes.read_all_feature_notes(self._folder)
         # The index is read after the notes: a worker that finishes the store writes the index first
         # and removes the notes then. In the other order both could be missed.
         index = read_if_exists(self._index, StoreIndex)
         if index:
-            rows = rows_of_index(index) + rows
+            rows = rows_of_store_index(index) + rows
         rows_by_name, outdated = {}, set()
         for row in rows:
             name = row["name"]
@@ -135,10 +135,10 @@ class FeatureWriter:
     @property
     def record_bytes(self) -> int:
         """Bytes of one frame on disk."""
-        return records.record_bytes(self._shape, self._dtype)
+        return records.feature_record_bytes(self._shape, self._dtype)
 
     def _path(self, name: str) -> epath.Path:
-        return record_path(self._folder, name, self._dtype)
+        return feature_record_path(self._folder, name, self._dtype)
 
     def done(self, name: str) -> bool:
         """Returns whether the video is noted as finished and its file has its full size."""
@@ -233,7 +233,7 @@ class FeatureWriter:
                 f"{self._folder}: {len(missing)} of {len(names)} videos have no features: "
                 + ", ".join(missing[:_NAMED_VIDEOS])
             )
-        index = make_index(self._head(), list(map(self._done.__getitem__, names)))
+        index = make_store_index(self._head(), list(map(self._done.__getitem__, names)))
         if train:
             # Training divides by it, so test videos must have no part in it.
             _, deviation = FeatureStore(self._folder, index).statistics(train)
@@ -245,8 +245,8 @@ class FeatureWriter:
 
     def _remove_leftovers(self, names: Sequence[str]) -> None:
         """Removes what only an unfinished store needs, and torn files of killed writers."""
-        leftovers = [self._folder / "about.json", *notes.notes_paths(self._folder)]
-        torn = f"{records.file_suffix(self._dtype)}.part-"
+        leftovers = [self._folder / "about.json", *notes.feature_notes_paths(self._folder)]
+        torn = f"{records.feature_file_suffix(self._dtype)}.part-"
         for parent in sorted({self._path(name).parent for name in names}):
             for path in parent.iterdir():
                 if path.name.startswith(".") and torn in path.name:

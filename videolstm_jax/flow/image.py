@@ -30,7 +30,7 @@ def grey_frames(frames: np.ndarray) -> np.ndarray:
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 
 
-def scaled_bound(bound: float, width: int, height: int) -> float:
+def scaled_flow_bound(bound: float, width: int, height: int) -> float:
     """Converts a bound at a longer side of 340 pixels to W x H pixels: the same motion."""
     return bound * max(width, height) / PAPER_WIDTH
 
@@ -43,7 +43,7 @@ def flow_limit(bound: float, *, scaled: bool) -> Callable[[int, int], float]:
       scaled: whether the bound holds for frames with a longer side of 340 pixels.
     """
     if scaled:
-        return functools.partial(scaled_bound, bound)
+        return functools.partial(scaled_flow_bound, bound)
     return lambda width, height: bound
 
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 
-def neighbour(x: Array, by: int, axis: int) -> Array:
+def neighbour_values(x: Array, by: int, axis: int) -> Array:
     """Returns the values one place after (`by` 1) or before (-1) on an axis, the edge repeated."""
     # Slices and not `jnp.roll`, whose values from the other edge would have to be masked again.
     n = x.shape[axis]
@@ -26,7 +26,7 @@ def neighbour(x: Array, by: int, axis: int) -> Array:
     )
 
 
-def neighbour_or_zero(p: Array, axis: int) -> Array:
+def neighbour_values_or_zero(p: Array, axis: int) -> Array:
     """Returns the value one place before along an axis, zero before the first.
 
     With forward differences `neighbour(u, 1) - u` as gradient, `p - neighbour_or_zero(p)` is the
@@ -111,10 +111,10 @@ _ORDERED_PAIRS = (
 
 def median_of_9(x: Array) -> Array:
     """Returns the median of 3 x 3 pixels, edges repeated."""
-    rows = (neighbour(x, -1, 1), x, neighbour(x, 1, 1))
+    rows = (neighbour_values(x, -1, 1), x, neighbour_values(x, 1, 1))
     nine = []
     for row in rows:
-        nine += [neighbour(row, -1, 2), row, neighbour(row, 1, 2)]
+        nine += [neighbour_values(row, -1, 2), row, neighbour_values(row, 1, 2)]
     for low, high in _ORDERED_PAIRS:
         nine[low], nine[high] = (
             jnp.minimum(nine[low], nine[high]),

@@ -18,8 +18,8 @@ from jax import Array, lax
 from videolstm_jax.flow.sampling import (
     bilinear_weights,
     median_of_9,
-    neighbour,
-    neighbour_or_zero,
+    neighbour_values,
+    neighbour_values_or_zero,
     resized_layers,
     sampled_layers,
     spline_weights,
@@ -146,8 +146,8 @@ def _pyramid(a: Array, b: Array, settings: TVL1Settings) -> Array:
 def _scale(a: Array, b: Array, u: Array, v: Array, settings: TVL1Settings) -> tuple[Array, Array]:
     """Refines the flow at one scale."""
     # Central differences, x along axis 2 and y along axis 1.
-    gx = (neighbour(b, 1, 2) - neighbour(b, -1, 2)) / 2
-    gy = (neighbour(b, 1, 1) - neighbour(b, -1, 1)) / 2
+    gx = (neighbour_values(b, 1, 2) - neighbour_values(b, -1, 2)) / 2
+    gy = (neighbour_values(b, 1, 1) - neighbour_values(b, -1, 1)) / 2
     gradient = jnp.stack([gx, gy], -1)
 
     def warp(_: int, state: _State) -> _State:
@@ -201,13 +201,13 @@ def _iteration(data: _Data, state: _State, settings: TVL1Settings) -> _State:
 
 def _divergence(px: Array, py: Array) -> Array:
     """The divergence of a dual, from backward differences."""
-    return px - neighbour_or_zero(px, 2) + py - neighbour_or_zero(py, 1)
+    return px - neighbour_values_or_zero(px, 2) + py - neighbour_values_or_zero(py, 1)
 
 
 def _dual(u: Array, px: Array, py: Array, settings: TVL1Settings) -> tuple[Array, Array]:
     """One step of the dual (px, py) of one component of the flow, from forward differences."""
     rate = settings.tau / settings.theta
-    dx, dy = neighbour(u, 1, 2) - u, neighbour(u, 1, 1) - u
+    dx, dy = neighbour_values(u, 1, 2) - u, neighbour_values(u, 1, 1) - u
     # The slack under the root keeps the penalty quadratic where the gradient is small.
     scale = 1 / (1 + rate * jnp.sqrt(dx * dx + dy * dy + settings.slack**2))
     return (px + rate * dx) * scale, (py + rate * dy) * scale

@@ -97,7 +97,7 @@ def write_missing_flow(
             missing.append(video)
     progress = pace.FlowProgress(len(missing), _count_pairs(missing, computed))
     flow_of_videos = batched.flow_images(
-        decoder.read_frames(missing, grey_format(cfg)),
+        decoder.read_frames(missing, grey_frame_format(cfg)),
         target.limit,
         method=flow_methods.flow_method(cfg.flow.method),
         workers=cfg.data.workers,
@@ -176,7 +176,7 @@ class FlowSample(NamedTuple):
     parts: Mapping[str, FlowPart]
 
 
-def sample_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
+def sample_flow_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
     """The percentile `cfg.flow.percentile` of displacements in the middle of some training videos.
 
     The bound is at most the paper's 20 pixels, since the percentile is taken in flow images of that
@@ -190,7 +190,7 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
     # A bad video is no reason to stop here: `write_missing_flow` finds it again and reports it.
     decoder = VideoDecoder(cfg.data, dataset, skip_bad=True)
     sampled_flow = batched.sample_flow(
-        decoder.read_middles(sample, grey_format(cfg)),
+        decoder.read_middles(sample, grey_frame_format(cfg)),
         method=flow_methods.flow_method(cfg.flow.method),
         workers=cfg.data.workers,
     )
@@ -204,7 +204,9 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
     levels = []
     for part in parts.values():
         height, width = part.flow.shape[1:3]
-        images = image.to_image(part.flow, image.scaled_bound(image.PAPER_BOUND, width, height))
+        images = image.to_image(
+            part.flow, image.scaled_flow_bound(image.PAPER_BOUND, width, height)
+        )
         levels.append(np.abs(2 * images.astype(np.int16) - 255).ravel())
     # In 255ths of the bound, an integer: 48 videos of int16 take half the memory of floats.
     share = float(np.percentile(np.concatenate(levels), cfg.flow.percentile)) / 255
@@ -219,7 +221,7 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
 
 def _sample_size(cfg: RunConfig, train: Sequence[Video]) -> int:
     """How many videos are measured."""
-    frame_format = grey_format(cfg)
+    frame_format = grey_frame_format(cfg)
     decoded = flow = 0
     for video in train:
         # Up to the middle.
@@ -230,7 +232,7 @@ def _sample_size(cfg: RunConfig, train: Sequence[Video]) -> int:
     return min(_SAMPLED_VIDEOS, max(_FEWEST_SAMPLED, int(affordable)))
 
 
-def grey_format(cfg: RunConfig) -> FrameFormat:
+def grey_frame_format(cfg: RunConfig) -> FrameFormat:
     """The grey frames that flow is computed from."""
     flow = cfg.flow
     size = (flow.width, flow.height) if flow.width else None

@@ -191,7 +191,7 @@ def _decoded(
             video.path, formats, fps=settings.fps, max_frames=settings.max_frames
         )
 
-    for video, frames in zip(videos, guard.ahead(crew, read, videos), strict=True):
+    for video, frames in zip(videos, guard.decoded_ahead(crew, read, videos), strict=True):
         if isinstance(frames, VideoError):
             raise frames
         colour, grey = frames

@@ -9,7 +9,12 @@ import numpy as np
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import propose_boxes
 from videolstm_jax.localize.linking import next_box
-from videolstm_jax.localize.saliency import PAPER_SETTINGS, check_attention, scale_to_255, upscale
+from videolstm_jax.localize.saliency import (
+    PAPER_SETTINGS,
+    check_attention,
+    scale_to_255,
+    upscale_maps,
+)
 from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
 from videolstm_jax.types import Tube
 
@@ -59,7 +64,7 @@ def follow_trail(
     """
     # The steps are those of `tubes.video_tube`, in the same order and on the same functions, so
     # that the boxes agree to the last bit.
-    frame = upscale(check_attention(attention[None]), size, settings.sigma, fit)[0]
+    frame = upscale_maps(check_attention(attention[None]), size, settings.sigma, fit)[0]
     peak = frame.max()
     if settings.normalise == "video":
         peak = max(trail.peak, peak)

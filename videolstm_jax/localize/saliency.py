@@ -54,7 +54,7 @@ def saliency(
       ValueError: the attention is not finite [T, N, N], or it is negative.
     """
     # Blurred before the maximum is taken: the Gaussian lowers a sharp peak.
-    maps = upscale(check_attention(attention), size, settings.sigma, fit)
+    maps = upscale_maps(check_attention(attention), size, settings.sigma, fit)
     peaks = _peaks_by_frame(maps.max(axis=(1, 2)), settings)
     return scale_to_255(maps, peaks[:, None, None])
 
@@ -87,11 +87,11 @@ def saliency_by_frame(
     def peaks_at(size: tuple[int, int]) -> NDArray:
         maxima = []
         for frame in attention:
-            maxima.append(upscale(frame[None], size, settings.sigma, fit).max())
+            maxima.append(upscale_maps(frame[None], size, settings.sigma, fit).max())
         return _peaks_by_frame(np.array(maxima), settings)
 
     def frame_at(t: int, size: tuple[int, int]) -> NDArray:
-        frame = upscale(attention[t : t + 1], size, settings.sigma, fit)[0]
+        frame = upscale_maps(attention[t : t + 1], size, settings.sigma, fit)[0]
         # A frame that is scaled by itself needs no pass over the video.
         if settings.normalise == "frame":
             peak = frame.max()
@@ -111,7 +111,7 @@ def _peaks_by_frame(maxima: NDArray, settings: LocalizeConfig) -> NDArray:
     return np.full_like(maxima, maxima.max())
 
 
-def upscale(
+def upscale_maps(
     attention: NDArray, size: tuple[int, int], sigma: float, fit: str = "squash"
 ) -> NDArray:
     """Upscales and blurs maps [T, N, N] without scaling their values: [T, H, W] float32."""

@@ -18,11 +18,11 @@ from etils import epath
 from videolstm_jax.lock.owner import (
     LockOwner,
     check_still_owned,
-    heartbeat,
-    is_alive,
+    is_owner_alive,
+    lock_heartbeat,
+    lock_refusal,
     owner_bytes,
     parse_owner,
-    refusal,
 )
 
 
@@ -44,7 +44,7 @@ def bucket_writer(
     try:
         for rival in _other_locks(own, name, rivals):
             _check_rival(rival, own, break_lock)
-        with heartbeat(beat):
+        with lock_heartbeat(beat):
             yield
         check_still_owned(place, owner, _read_owner(own))
     finally:
@@ -69,8 +69,8 @@ def _check_rival(path: epath.Path, own: epath.Path, break_lock: bool) -> None:
     """Refuses a living owner; removes the object of a dead one, and of one whose lock is broken."""
     owner = _read_owner(path)
     # Both stamps are of the store's clock, and the own object was written just now.
-    if owner is not None and not break_lock and is_alive(owner, lambda: _age(path, own)):
-        raise refusal(path.parent, owner)
+    if owner is not None and not break_lock and is_owner_alive(owner, lambda: _age(path, own)):
+        raise lock_refusal(path.parent, owner)
     path.unlink(missing_ok=True)
 
 

@@ -13,11 +13,11 @@ from typing import BinaryIO
 from videolstm_jax.lock.owner import (
     LockOwner,
     check_still_owned,
-    heartbeat,
-    is_alive,
+    is_owner_alive,
+    lock_heartbeat,
+    lock_refusal,
     owner_bytes,
     parse_owner,
-    refusal,
 )
 
 
@@ -40,11 +40,11 @@ def local_writer(
         # never none.
         for rival in sorted(place.glob(rivals)) if rivals else []:
             _check_rival(rival, break_lock)
-        with heartbeat(lambda: os.utime(path)):
+        with lock_heartbeat(lambda: os.utime(path)):
             yield
         check_still_owned(place, owner, read_owner(path))
     finally:
-        release(path, owner)
+        release_lock(path, owner)
         # A stage that failed before its first file leaves no empty folder behind.
         _remove_empty(new_folders)
 
@@ -69,7 +69,7 @@ def _claim(path: pathlib.Path, owner: LockOwner, break_lock: bool) -> None:
     with _opened(path) as file:
         before = parse_owner(file.read())
         if before is not None and not break_lock and _is_alive(before, path):
-            raise refusal(path.parent, before)
+            raise lock_refusal(path.parent, before)
         try:
             file.seek(0)
             file.truncate()
@@ -84,14 +84,14 @@ def _claim(path: pathlib.Path, owner: LockOwner, break_lock: bool) -> None:
 def _check_rival(path: pathlib.Path, break_lock: bool) -> None:
     rival = read_owner(path)
     if rival is not None and not break_lock and _is_alive(rival, path):
-        raise refusal(path.parent, rival)
+        raise lock_refusal(path.parent, rival)
 
 
 def _is_alive(owner: LockOwner, path: pathlib.Path) -> bool:
-    return is_alive(owner, lambda: _clock_of(path.parent) - path.stat().st_mtime)
+    return is_owner_alive(owner, lambda: _clock_of(path.parent) - path.stat().st_mtime)
 
 
-def release(path: pathlib.Path, owner: LockOwner) -> None:
+def release_lock(path: pathlib.Path, owner: LockOwner) -> None:
     """Removes the file of a lock, if it is still this process's."""
     # The folder may be gone, or its disk; the error of the block itself must come through.
     with contextlib.suppress(OSError):

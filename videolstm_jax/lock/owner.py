@@ -40,7 +40,7 @@ def this_process(stage: str) -> LockOwner:
     """This process as the owner of a lock, from now on."""
     now = datetime.datetime.now(datetime.UTC).isoformat(sep=" ", timespec="seconds")
     pid = os.getpid()
-    return LockOwner(stage, socket.gethostname(), _machine(), pid, start_of(pid), now)
+    return LockOwner(stage, socket.gethostname(), _machine(), pid, start_of_process(pid), now)
 
 
 def owner_bytes(owner: LockOwner) -> bytes:
@@ -56,7 +56,7 @@ def parse_owner(data: bytes) -> LockOwner | None:
         return None
 
 
-def is_alive(owner: LockOwner, silence: Callable[[], float]) -> bool:
+def is_owner_alive(owner: LockOwner, silence: Callable[[], float]) -> bool:
     """Whether the process of a lock still runs.
 
     On this machine the process is looked up: it must have begun when the lock has it, since numbers
@@ -67,7 +67,7 @@ def is_alive(owner: LockOwner, silence: Callable[[], float]) -> bool:
       silence: seconds since the last heartbeat, by the clock that stamps the files.
     """
     if owner.machine == _machine() and owner.started:
-        return start_of(owner.pid) == owner.started
+        return start_of_process(owner.pid) == owner.started
     return silence() < SILENCE
 
 
@@ -80,7 +80,7 @@ class FolderInUse(FileError):
         self.is_elsewhere = is_elsewhere
 
 
-def refusal(folder: object, owner: LockOwner) -> FolderInUse:
+def lock_refusal(folder: object, owner: LockOwner) -> FolderInUse:
     """The error of a process that finds a living owner."""
     return FolderInUse(
         f"{folder}: {owner.stage} runs here already: process {owner.pid} on {owner.host}, "
@@ -101,7 +101,7 @@ def check_still_owned(folder: object, owner: LockOwner, now: LockOwner | None) -
 
 
 @contextlib.contextmanager
-def heartbeat(beat: Callable[[], None]) -> Iterator[None]:
+def lock_heartbeat(beat: Callable[[], None]) -> Iterator[None]:
     """Calls `beat` from a thread of its own as long as the block lasts; it renews a time stamp."""
     over = threading.Event()
 
@@ -131,7 +131,7 @@ def _machine(namespace: str = "/proc/self/ns/pid") -> str:
     return socket.gethostname()
 
 
-def start_of(pid: int) -> str:
+def start_of_process(pid: int) -> str:
     """When a process began, as text that is compared and nothing else; empty for one that ended."""
     try:
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -2,7 +2,7 @@
 
 The file contains the machine of the process, its number, and when it began. A process that ends
 in any way but SIGKILL or loss of power removes its file. Of one that could not, the file is taken
-over by the next process, see `owner.is_alive`.
+over by the next process, see `owner.is_owner_alive`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from etils import epath
 
 from videolstm_jax.lock.bucket import bucket_writer
-from videolstm_jax.lock.local import local_writer, release
+from videolstm_jax.lock.local import local_writer, release_lock
 from videolstm_jax.lock.owner import HEARTBEAT, SILENCE, FolderInUse, this_process
 
 _RETRY = 2.0
@@ -65,7 +65,7 @@ def sole_writer(
         stack.callback(_held.pop, key, None)
         _enter(stack, lock, SILENCE + HEARTBEAT if patient else 0)
         if "://" not in place:
-            _held[key] = lambda: release(pathlib.Path(place) / name, owner)
+            _held[key] = lambda: release_lock(pathlib.Path(place) / name, owner)
         yield
 
 
@@ -90,7 +90,7 @@ def _enter(
         time.sleep(_RETRY)
 
 
-def release_held() -> None:
+def release_held_locks() -> None:
     """Removes the files of all locks that this process holds, just before it ends.
 
     For a process that another thread ends while the main one waits in native code: its `finally`

@@ -9,7 +9,7 @@ from videolstm_jax.measure.precision import check_detections, check_threshold, l
 from videolstm_jax.types import Detection
 
 
-def suppress(detections: Sequence[Detection], iou: float) -> list[Detection]:
+def suppress_tubes(detections: Sequence[Detection], iou: float) -> list[Detection]:
     """Drops each tube that overlaps a better one of its class and video by more than a threshold.
 
     Args:

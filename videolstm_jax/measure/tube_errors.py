@@ -80,7 +80,7 @@ def best_overlaps(detections: Sequence[Detection], truth: Sequence[Detection]) -
     return np.array(best)
 
 
-def recall(
+def tube_recall(
     detections: Sequence[Detection],
     truth: Sequence[Detection],
     thresholds: Sequence[float],
@@ -133,7 +133,7 @@ def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
 # ---- kinds of errors -----------------------------------------------------------------------------
 
 
-def error_split(
+def tube_error_split(
     detections: Sequence[Detection], truth: Sequence[Detection], iou: float, *, style: str = "voc"
 ) -> ErrorCounts:
     """Counts the kinds of errors among the detections that should have been right.

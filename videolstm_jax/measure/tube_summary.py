@@ -10,7 +10,7 @@ import numpy as np
 from videolstm_jax.measure.frame_ap import frame_aps
 from videolstm_jax.measure.overlap import STYLES, style_of
 from videolstm_jax.measure.precision import AVERAGED, check_has_truth
-from videolstm_jax.measure.tube_errors import best_overlaps, error_split
+from videolstm_jax.measure.tube_errors import best_overlaps, tube_error_split
 from videolstm_jax.measure.video_ap import video_aps
 from videolstm_jax.types import Detection
 
@@ -148,7 +148,7 @@ def _details(
         recalls.append(float(reaches(best, iou).mean()))
     errors = {}
     for iou in thresholds:
-        errors[str(iou)] = error_split(detections, truth, iou, style=style)._asdict()
+        errors[str(iou)] = tube_error_split(detections, truth, iou, style=style)._asdict()
     return {
         "recall": {"iou": list(RECALL_THRESHOLDS), "recall": recalls},
         "mean_tube_iou": float(best.mean()),

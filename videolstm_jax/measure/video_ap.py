@@ -96,7 +96,7 @@ def _rank(detections: list[Detection], truth: list[Detection]) -> Ranked:
         if detection.video in tubes_of:
             place.append(index)
     width = max(map(len, tubes_of.values()))
-    # -1 marks a column that the video has no true tube for; `match` never takes one.
+    # -1 marks a column that the video has no true tube for; `match_detections` never takes one.
     iou = np.full((len(place), width), -1.0)
     group = np.zeros(len(place), int)
     for row, index in enumerate(place):

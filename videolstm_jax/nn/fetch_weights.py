@@ -64,7 +64,7 @@ SOURCES = {
 }
 
 
-def fetch(source: PublishedWeights, folder: PathLike, *, url: str = "") -> epath.Path:
+def fetch_vgg_weights(source: PublishedWeights, folder: PathLike, *, url: str = "") -> epath.Path:
     """Downloads a file of weights into a folder; a file that exists is only checked.
 
     The file appears whole and checked, or not at all.

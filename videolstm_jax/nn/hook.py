@@ -62,7 +62,7 @@ def hook_network(
     # The function runs on the host, where pixels are prepared: it may be of another library than
     # JAX, and could not be traced inside `apply`.
     def prepare(images: NDArray) -> NDArray:
-        return checked_maps(function, name, images, map_shape)
+        return checked_hook_maps(function, name, images, map_shape)
 
     version = getattr(function, "version", "")
     return ImageNetwork(
@@ -117,7 +117,7 @@ def find_hook(name: str) -> Callable[[NDArray], NDArray]:
     return function
 
 
-def checked_maps(
+def checked_hook_maps(
     function: Callable[[NDArray], NDArray],
     name: str,
     images: NDArray,
@@ -175,4 +175,4 @@ def _map_shape(
 ) -> tuple[int, ...]:
     """The shape of one map, found with a grey frame."""
     frame = np.full((1, side, side, channels), 128, np.uint8)
-    return checked_maps(function, name, frame).shape[1:]
+    return checked_hook_maps(function, name, frame).shape[1:]

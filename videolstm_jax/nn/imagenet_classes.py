@@ -11,7 +11,7 @@ from flax.traverse_util import unflatten_dict
 
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.nn.lite0 import lite0_network
-from videolstm_jax.nn.lite0_weights import installed_path, lite0_weights
+from videolstm_jax.nn.lite0_weights import installed_lite0_path, lite0_weights
 from videolstm_jax.nn.weight_files import read_weights
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def imagenet_classifier(side: int, batch: int) -> Callable[[NDArray], NDArray]:
     """
     network = lite0_network(ConvNetConfig(backbone="lite0", image_size=side), 3, CLASSES)
     # The file names a leaf with dots; Flax nests dictionaries.
-    params = unflatten_dict(lite0_weights(read_weights(installed_path())).leaves, sep=".")
+    params = unflatten_dict(lite0_weights(read_weights(installed_lite0_path())).leaves, sep=".")
 
     @jax.jit
     def probabilities(params: PyTree, x: Array) -> Array:

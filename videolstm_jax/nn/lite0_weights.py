@@ -44,7 +44,7 @@ _PARTS = {
 _BLOCK = re.compile(r"_blocks\.(\d+)\.(\w+)\.weight")
 
 
-def installed_path() -> epath.Path:
+def installed_lite0_path() -> epath.Path:
     """Returns the path of the file that the package brought.
 
     Raises:
@@ -163,4 +163,4 @@ def _array(arrays: Mapping[str, NDArray], name: str, axes: int) -> NDArray:
     return array.astype(np.float64)
 
 
-LITE0_READER = WeightsReader(installed_path, lite0_weights, starting_lite0_leaves)
+LITE0_READER = WeightsReader(installed_lite0_path, lite0_weights, starting_lite0_leaves)

@@ -205,7 +205,9 @@ def module_cut(
     return Cut(shape, needs, below, above)
 
 
-def params_for_layers(network: ImageNetwork, params: PyTree, layers: Sequence[str]) -> PyTree:
+def network_params_for_layers(
+    network: ImageNetwork, params: PyTree, layers: Sequence[str]
+) -> PyTree:
     """Returns parameters with which `apply` still gives some layers; the rest take no memory.
 
     Nine tenths of a VGG-16 are dense layers, which pool5 does not depend on. A jitted function that

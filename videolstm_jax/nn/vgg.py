@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from videolstm_jax.nn.network import Cut, ImageNetwork, WeightsReader, module_cut, tap_layer
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
-from videolstm_jax.nn.weights import starting_leaves, vgg_weights
+from videolstm_jax.nn.weights import starting_vgg_leaves, vgg_weights
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig
@@ -225,7 +225,7 @@ def vgg_network(
         signed=frozenset({"logits"}),
         preprocessing="caffe",
         least_batch=least_batch,
-        weights=WeightsReader(None, vgg_weights, starting_leaves),
+        weights=WeightsReader(None, vgg_weights, starting_vgg_leaves),
         cuts=_cuts(cfg, VGG.from_config(cfg, channels, classes, dtype=dtype)),
     )
 

@@ -20,7 +20,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, reading
 from videolstm_jax.json_records import json_record, parse_record
 from videolstm_jax.numpy_files import open_numpy
-from videolstm_jax.safe_readers.hdf5 import check_dataset, most_bytes, open_hdf5
+from videolstm_jax.safe_readers.hdf5 import check_hdf5_dataset, most_bytes, open_hdf5
 from videolstm_jax.safe_readers.torch_file import from_bfloat16, read_torch
 from videolstm_jax.sealed_json import parse_json
 
@@ -100,7 +100,7 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         # Texts are no weights, and each element of a list of texts may be the same long one.
         if not isinstance(item, h5py.Dataset) or item.dtype.hasobject:
             return
-        check_dataset(path, item)
+        check_hdf5_dataset(path, item)
         free_bytes -= item.nbytes
         if free_bytes < 0:
             raise FileError(f"{path} and those before it are larger than the file can hold")

@@ -33,7 +33,7 @@ LAYER = re.compile(r"block\d+_conv\d+|fc\d+|logits|predictions")
 """Names of layers, ours and Keras' (`predictions` is its name of the last one)."""
 
 
-def convert_layout(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
+def convert_weight_layout(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     """Converts arrays of any layout of the table above; the names decide the layout.
 
     Shapes and numbers are not checked beyond what the conversion needs; `weights` does that.

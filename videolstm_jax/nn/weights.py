@@ -13,7 +13,7 @@ import numpy as np
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import ImageNetWeights
-from videolstm_jax.nn.weight_layouts import LAYER, LOGITS, convert_layout
+from videolstm_jax.nn.weight_layouts import LAYER, LOGITS, convert_weight_layout
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -30,14 +30,14 @@ def vgg_weights(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     Raises:
       FileError: names of no known layout, shapes that no VGG has, or numbers that are not finite.
     """
-    weights = convert_layout(arrays)
+    weights = convert_weight_layout(arrays)
     # Checked under our names and axes, so that one check serves all layouts.
     _check_leaves(weights.leaves)
     leaves = {name: np.asarray(leaf, np.float32) for name, leaf in weights.leaves.items()}
     return ImageNetWeights(leaves, weights.preprocessing)
 
 
-def starting_leaves(
+def starting_vgg_leaves(
     weights: ImageNetWeights, names: Collection[str], channels: int
 ) -> dict[str, NDArray]:
     """Chooses the parameters that a backbone starts from: all but those of the last layer.

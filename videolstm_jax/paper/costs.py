@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from videolstm_jax.config import change
 from videolstm_jax.dataset_json import load_dataset
-from videolstm_jax.paper.execute import is_finished
+from videolstm_jax.paper.execute import is_task_finished
 from videolstm_jax.paper.plan import PlannedStage
 from videolstm_jax.progress_lines import ProgressLines
 from videolstm_jax.quantities import duration_text, size_text
@@ -57,7 +57,7 @@ class PlannedCost(NamedTuple):
     finished: bool
 
 
-def place_dataset(workdir: str) -> tuple[Dataset, bool]:
+def dataset_of_place(workdir: str) -> tuple[Dataset, bool]:
     """The videos of a work folder, or as many of the published split with frames of average length.
 
     Returns:
@@ -89,7 +89,7 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
     for task in tasks:
         workdir = task.step.cfg.workdir
         if workdir not in datasets:
-            datasets[workdir], _ = place_dataset(workdir)
+            datasets[workdir], _ = dataset_of_place(workdir)
     with ProgressLines(lambda seconds: f"estimates the cost, {seconds:.0f} s so far"):
         paces = _paces(tasks, datasets, teraflops)
     costs = []
@@ -146,10 +146,10 @@ def _task_cost(task: PlannedStage, dataset: Dataset, pace: Pace, teraflops: floa
     if estimate is None:
         estimate = estimates.estimate_stage_cost(stage, cfg, dataset, pace)
     frames = sum(video.frames for video in dataset.videos)
-    return PlannedCost(task, frames, estimate.seconds, estimate.disk, is_finished(task))
+    return PlannedCost(task, frames, estimate.seconds, estimate.disk, is_task_finished(task))
 
 
-def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
+def plan_cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
     """A table of the tasks of a plan, and the sums of each work folder and of all.
 
     Args:
@@ -175,7 +175,7 @@ def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
     lines.append(f"{'together':{width}s} {duration_text(seconds):>8s} {size_text(disk):>10s}")
     lines.append("")
     for workdir in dict.fromkeys(cost.task.step.cfg.workdir for cost in costs):
-        dataset, counted = place_dataset(workdir)
+        dataset, counted = dataset_of_place(workdir)
         frames = sum(video.frames for video in dataset.videos)
         source = f"published videos of {FRAMES} frames, assumed"
         if counted:

@@ -19,7 +19,7 @@ def _stages_of(task: PlannedStage) -> tuple[str, ...]:
     return (task.step.stage,)
 
 
-def is_finished(task: PlannedStage) -> bool:
+def is_task_finished(task: PlannedStage) -> bool:
     """Whether the result of a task is there; stages that look themselves are never finished."""
     return task.result is not None and epath.Path(task.result).exists()
 
@@ -33,7 +33,7 @@ def run_tasks(tasks: Sequence[PlannedStage]) -> None:
     for number, task in enumerate(tasks, 1):
         print(f"\n[{number}/{len(tasks)}] {task.name}", flush=True)
         # Looked at when it is the task's turn: one before it may have removed the result.
-        if is_finished(task):
+        if is_task_finished(task):
             print(f"finished: {task.result}", flush=True)
             continue
         began = time.perf_counter()

@@ -14,9 +14,9 @@ from videolstm_jax.paper.request import Request, places_of
 from videolstm_jax.paper.results import (
     STYLE,
     Measurement,
-    measures_path,
-    random_start,
-    read_result,
+    measures_path_of_row,
+    read_row_result,
+    row_has_random_start,
 )
 from videolstm_jax.paper.rows import Row
 
@@ -47,7 +47,7 @@ class Curve(NamedTuple):
     iou: NDArray
     values: NDArray
     on_test: bool
-    random_start: bool = False
+    row_has_random_start: bool = False
 
 
 def draw_curves(rows: Sequence[Row], request: Request, target: str) -> list[epath.Path]:
@@ -78,17 +78,17 @@ def read_curve(row: Row, request: Request) -> Curve | None:
     iou: list[float] = []
     lines, on_test = [], False
     for seed in request.seeds:
-        result = read_result(row, place, request, seed)
+        result = read_row_result(row, place, request, seed)
         if not isinstance(result, Measurement):
             continue
-        model = read_object(measures_path(row, place, request, seed))["model"]
+        model = read_object(measures_path_of_row(row, place, request, seed))["model"]
         iou, line = _points(row, model)
         lines.append(line)
         # One seed is enough, since the line is the mean over all.
         on_test = on_test or bool(result.trained)
     if not lines:
         return None
-    return Curve(row, np.array(iou), np.array(lines), on_test, random_start(row, request))
+    return Curve(row, np.array(iou), np.array(lines), on_test, row_has_random_start(row, request))
 
 
 def _points(row: Row, model: Mapping[str, Any]) -> tuple[list[float], list[float]]:

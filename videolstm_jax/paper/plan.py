@@ -238,7 +238,7 @@ def _everything_but_classes(cfg: RunConfig, folder: str) -> tuple[str, ...]:
     return tuple(f"{source}:{part}" for part in parts)
 
 
-def waves(tasks: Sequence[PlannedStage]) -> list[list[PlannedStage]]:
+def task_waves(tasks: Sequence[PlannedStage]) -> list[list[PlannedStage]]:
     """The tasks in waves: all of one wave can run side by side once the waves before are done."""
     wave_of: dict[str, int] = {}
     ordered: list[list[PlannedStage]] = []

@@ -58,7 +58,7 @@ class RowResult(NamedTuple):
     measured: tuple[int, int]
     missing: tuple[str, ...]
     on_test: bool
-    random_start: bool = False
+    row_has_random_start: bool = False
 
     @property
     def delta(self) -> float | None:
@@ -69,7 +69,7 @@ class RowResult(NamedTuple):
         return self.mean - number.per_cent
 
 
-def collect(rows: Sequence[Row], request: Request) -> list[RowResult]:
+def collect_results(rows: Sequence[Row], request: Request) -> list[RowResult]:
     """Reads the results of rows."""
     return [_collect_row(row, request) for row in rows]
 
@@ -81,7 +81,7 @@ def _collect_row(row: Row, request: Request) -> RowResult:
     for seed in seeds:
         by_seed.append([])
         for place in places_of(row):
-            result = read_result(row, place, request, seed)
+            result = read_row_result(row, place, request, seed)
             if isinstance(result, Measurement):
                 by_seed[-1].append(result)
             else:
@@ -105,7 +105,7 @@ def _collect_row(row: Row, request: Request) -> RowResult:
         (len(measurements), len(seeds) * len(row.splits)),
         tuple(missing),
         any(result.trained for result in measurements),
-        bool(measurements) and random_start(row, request),
+        bool(measurements) and row_has_random_start(row, request),
     )
 
 
@@ -119,14 +119,14 @@ def seeds_of_row(row: Row, request: Request) -> tuple[int, ...]:
 # ---- one measurement -----------------------------------------------------------------------------
 
 
-def read_result(row: Row, place: SplitPlace, request: Request, seed: int) -> Measurement | str:
+def read_row_result(row: Row, place: SplitPlace, request: Request, seed: int) -> Measurement | str:
     """One measurement of a row, or why there is none."""
     work = Workdir(f"{request.root}/{place.folder}")
     if not work.dataset.exists():
         return "not prepared"
     if row.measure == "accuracy":
-        return _accuracy(work, scores_path(row, place, request, seed))
-    path = measures_path(row, place, request, seed)
+        return _accuracy(work, scores_path_of_row(row, place, request, seed))
+    path = measures_path_of_row(row, place, request, seed)
     if not path.exists():
         return f"no {path.name}"
     summary = read_object(path)
@@ -136,7 +136,7 @@ def read_result(row: Row, place: SplitPlace, request: Request, seed: int) -> Mea
     return Measurement(100 * _at_iou(row, model), int(summary.get("trained_on", 0)))
 
 
-def random_start(row: Row, request: Request) -> bool:
+def row_has_random_start(row: Row, request: Request) -> bool:
     """Whether a backbone of a row was trained from random numbers; False where none is there."""
     for place in places_of(row):
         # Backbones of HMDB51 start from those of UCF101, so the first weights are theirs.
@@ -159,7 +159,7 @@ def _at_iou(row: Row, model: dict[str, Any]) -> float:
     return model["recall"]["recall"][model["recall"]["iou"].index(IOU)]
 
 
-def scores_path(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
+def scores_path_of_row(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
     """The file with the scores of a row on one split."""
     work = Workdir(f"{request.root}/{place.folder}")
     if row.cell == "convnet":
@@ -172,7 +172,7 @@ def scores_path(row: Row, place: SplitPlace, request: Request, seed: int) -> epa
     return work.fused(request.fused_name(row, seed))
 
 
-def measures_path(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
+def measures_path_of_row(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
     """The file with the measures of the tubes of a row of Figure 4."""
     work = Workdir(f"{request.root}/{place.folder}")
     variant = row.name.rpartition("/")[2] if row.settings else ""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from videolstm_jax.paper.plan import PlannedStage, waves
+from videolstm_jax.paper.plan import PlannedStage, task_waves
 from videolstm_jax.pipeline import stage_command
 
 
@@ -70,7 +70,7 @@ def slurm_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
         f"# {cluster.title}: {len(tasks)} stages. Submit all with `bash FILE`, not with sbatch.",
         "set -euo pipefail",
         "",
-        *_run_task_function(tasks_in_waves := waves(tasks)),
+        *_run_task_function(tasks_in_waves := task_waves(tasks)),
         "",
         'if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then',
         '    run_task "$SLURM_ARRAY_TASK_ID"',
@@ -120,7 +120,7 @@ def _run_task_function(ordered: Sequence[Sequence[PlannedStage]]) -> list[str]:
 def jobset_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     """A JobSet with an indexed job for each wave; a wave begins when the one before is complete."""
     replicated = []
-    for number, wave in enumerate(waves(tasks)):
+    for number, wave in enumerate(task_waves(tasks)):
         job: dict[str, object] = {"name": f"wave-{number}", "replicas": 1}
         # The API takes one entry, and none for the first job.
         if number:

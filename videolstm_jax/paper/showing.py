@@ -22,7 +22,7 @@ def results_text(
     """Lays results beside the paper's numbers, and names what is missing.
 
     Args:
-      results: of `collect`.
+      results: of `collect_results`.
       request: that they were collected for.
       command: the words of the command without the names of rows; with a name it makes that row.
       width: of the terminal. From 110 columns on the lines have the model too.

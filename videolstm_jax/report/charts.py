@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from videolstm_jax.report.plots import WIDTH, Plot
-from videolstm_jax.report.svg import BACKGROUND, INK, LINE, colour, cut, svg, text
+from videolstm_jax.report.svg import (
+    BACKGROUND,
+    INK,
+    LINE,
+    cut_text,
+    svg_colour,
+    svg_drawing,
+    svg_text,
+)
 
 LONGEST_NAME = 22
 """Characters of a name before it is cut."""
@@ -51,14 +59,16 @@ def bar_chart(
         y = 4 + index * row
         # The pale bar of full length shows where 100 % lies.
         body.append(_bar(left, y, wide, f'{LINE}" fill-opacity=".5'))
-        body.append(_bar(left, y, wide * share, colour(0)))
-        body.append(text(left - 6, y + 12, cut(name, LONGEST_NAME), anchor="end", paint=INK))
-        body.append(text(left + wide + 6, y + 12, note, anchor="start"))
+        body.append(_bar(left, y, wide * share, svg_colour(0)))
+        body.append(
+            svg_text(left - 6, y + 12, cut_text(name, LONGEST_NAME), anchor="end", paint=INK)
+        )
+        body.append(svg_text(left + wide + 6, y + 12, note, anchor="start"))
         if mistakes:
             for number, line in enumerate(small_lines[index]):
                 below = y + 27 + NOTE_ROW * number
-                body.append(text(left, below, line, anchor="start", size=9.5))
-    return Plot(title, svg(WIDTH, max(len(names) * row + 4, 20), title, body))
+                body.append(svg_text(left, below, line, anchor="start", size=9.5))
+    return Plot(title, svg_drawing(WIDTH, max(len(names) * row + 4, 20), title, body))
 
 
 def _wrapped(small: str, room: float) -> list[str]:
@@ -82,12 +92,12 @@ def interval_bar(share: float, low: float, high: float) -> str:
 
     body = [
         f'<path d="M2 7H118M60 4V10" stroke="{LINE}"/>',
-        f'<path d="M{across(low)} 7H{across(high)}" stroke="{colour(0)}" stroke-width="3" '
+        f'<path d="M{across(low)} 7H{across(high)}" stroke="{svg_colour(0)}" stroke-width="3" '
         'stroke-opacity=".5"/>',
-        f'<circle cx="{across(share)}" cy="7" r="3.6" fill="{colour(0)}"/>',
+        f'<circle cx="{across(share)}" cy="7" r="3.6" fill="{svg_colour(0)}"/>',
     ]
     title = f"{100 * share:.1f} %, interval {100 * low:.1f} to {100 * high:.1f} %"
-    return svg(120, 14, title, body)
+    return svg_drawing(120, 14, title, body)
 
 
 # ---- the confusion matrix ------------------------------------------------------------------------
@@ -119,9 +129,9 @@ def confusion_chart(title: str, counts: np.ndarray, names: Sequence[str]) -> Plo
         for j in range(len(names)):
             corner = (left + j * cell, top + i * cell)
             # Blue on the diagonal, orange for mistakes.
-            paint = colour(1)
+            paint = svg_colour(1)
             if i == j:
-                paint = colour(0)
+                paint = svg_colour(0)
             if counts[i, j]:
                 count = None
                 if named:
@@ -130,16 +140,16 @@ def confusion_chart(title: str, counts: np.ndarray, names: Sequence[str]) -> Plo
             elif named:  # large matrices leave empty cells out, which keeps the page small
                 body.append(_square(corner, cell, f'{LINE}" fill-opacity=".35'))
         if named:
-            body += _class_names(cut(names[i], LONGEST_NAME), left, top, i * cell + cell / 2)
+            body += _class_names(cut_text(names[i], LONGEST_NAME), left, top, i * cell + cell / 2)
     side = len(names) * cell
     turned = f'transform="translate(11 {top + side / 2:.1f}) rotate(-90)"'
-    body.append(text(left + side / 2, top + side + 16, "predicted class"))
-    body.append(text(0, 0, "true class", more=turned))
+    body.append(svg_text(left + side / 2, top + side + 16, "predicted class"))
+    body.append(svg_text(0, 0, "true class", more=turned))
     width = left + side
     if named:
         width += 0.6 * left  # room for the last slanted name
     size = round(width), round(top + side + 22)
-    return Plot(title, svg(*size, title, body))
+    return Plot(title, svg_drawing(*size, title, body))
 
 
 def _cell_size(classes: int) -> int:
@@ -168,7 +178,7 @@ def _full_cell(
         readable = INK
         if share > 0.45:
             readable = BACKGROUND
-        body.append(text(x, y, str(count), size=min(12, cell * 0.45), paint=readable))
+        body.append(svg_text(x, y, str(count), size=min(12, cell * 0.45), paint=readable))
     return body
 
 
@@ -176,6 +186,6 @@ def _class_names(name: str, left: float, top: float, middle: float) -> list[str]
     """The name of a class before its row and, slanted, above its column."""
     place = f'transform="translate({left + middle + 3:.1f} {top - 5:.1f}) rotate(-45)"'
     return [
-        text(left - 6, top + middle + 3.5, name, anchor="end", paint=INK),
-        text(0, 0, name, anchor="start", paint=INK, more=place),
+        svg_text(left - 6, top + middle + 3.5, name, anchor="end", paint=INK),
+        svg_text(0, 0, name, anchor="start", paint=INK, more=place),
     ]

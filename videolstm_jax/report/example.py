@@ -45,7 +45,7 @@ class CardData(NamedTuple):
 def shown_frames(length: int) -> set[int]:
     """Returns the numbers of the frames, of L, that a card shows."""
     moving = range(0, length, _stride(length))
-    strip = overlay.evenly(length, frame_picture.STRIP_FRAMES).tolist()
+    strip = overlay.evenly_spaced(length, frame_picture.STRIP_FRAMES).tolist()
     return {*moving, *strip}
 
 
@@ -53,7 +53,7 @@ def example_card(prediction: PredictedVideo, data: CardData) -> Example:
     """Draws the card of one video."""
     video, classes = prediction.video, prediction.classes
     best = int(data.scores.argmax())
-    strip_frames = overlay.evenly(video.frames, frame_picture.STRIP_FRAMES)
+    strip_frames = overlay.evenly_spaced(video.frames, frame_picture.STRIP_FRAMES)
     panels = _panels(prediction, data.frames)
     # A film of one frame would be an animation without motion, which encoders refuse.
     moving = None

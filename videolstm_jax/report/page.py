@@ -67,7 +67,7 @@ class Page(NamedTuple):
     sections: tuple[Section, ...]
 
 
-def environment() -> jinja2.Environment:
+def page_environment() -> jinja2.Environment:
     """Returns Jinja with the filters and globals of the template.
 
     Names of videos and classes come from users, so autoescape is on; only SVG that `plots` has
@@ -85,11 +85,11 @@ def environment() -> jinja2.Environment:
     env.filters["svg"] = Markup
     # Pictures are inside the page, so that it can be moved and sent as one file.
     env.filters["picture"] = encoded.data_uri
-    env.globals["colour"] = svg.colour
+    env.globals["colour"] = svg.svg_colour
     env.globals["colours"] = svg.COLOURS
     return env
 
 
-def render(page: Page) -> str:
+def render_page(page: Page) -> str:
     """Returns the page as HTML; equal pages give equal characters."""
-    return environment().get_template("page.html.j2").render(page=page)
+    return page_environment().get_template("page.html.j2").render(page=page)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.report.svg import COLOURS, LINE, SOFT, colour, svg, text
+from videolstm_jax.report.svg import COLOURS, LINE, SOFT, svg_colour, svg_drawing, svg_text
 
 WIDTH, HEIGHT = 400, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 18, 12, 40
@@ -21,7 +21,7 @@ class Series(NamedTuple):
     name: str
     x: Sequence[float]
     y: Sequence[float]
-    colour: int = 0
+    svg_colour: int = 0
     dashed: bool = False
     faint: bool = False
 
@@ -30,7 +30,7 @@ class Plot(NamedTuple):
     """A drawing: a plain title, finished SVG, and (name, colour, dashed) of each line."""
 
     title: str
-    svg: str
+    svg_drawing: str
     legend: tuple[tuple[str, int, bool], ...] = ()
 
 
@@ -159,7 +159,7 @@ def line_plot(
     spoken = title
     if y_axis.label:
         spoken = f"{title}: {y_axis.label}"
-    return Plot(title, svg(width, height, spoken, body), tuple(legend))
+    return Plot(title, svg_drawing(width, height, spoken, body), tuple(legend))
 
 
 def _range(axis: Axis, values: list[np.ndarray]) -> tuple[float, float]:
@@ -210,10 +210,10 @@ def _axes(frame: _Frame, x_axis: Axis, y_axis: Axis) -> list[str]:
             label = f"{100 * tick:g} %"
         body.append(f'<path d="M{LEFT} {y:.1f}H{right:g}" stroke="{LINE}"/>')
         # 4 units down centre a label of size 11 on its line.
-        body.append(text(LEFT - 6, y + 4, label, anchor="end"))
+        body.append(svg_text(LEFT - 6, y + 4, label, anchor="end"))
     for tick in axis_ticks(*frame.x, labels_across):
-        body.append(text(frame.across(tick), bottom + 16, axis_number(tick)))
-    body.append(text(LEFT + (right - LEFT) / 2, frame.height - 6, x_axis.label))
+        body.append(svg_text(frame.across(tick), bottom + 16, axis_number(tick)))
+    body.append(svg_text(LEFT + (right - LEFT) / 2, frame.height - 6, x_axis.label))
     body.append(f'<path d="M{LEFT} {bottom:g}H{right:g}" stroke="{SOFT}"/>')
     return body
 
@@ -234,6 +234,6 @@ def _stroke(frame: _Frame, line: Series) -> str:
     if line.dashed:
         style = f' stroke-dasharray="5 4"{style}'
     return (
-        f'<path d="{"".join(path)}" fill="none" stroke="{colour(line.colour)}" '
+        f'<path d="{"".join(path)}" fill="none" stroke="{svg_colour(line.colour)}" '
         f'stroke-linejoin="round"{style}/>'
     )

@@ -30,7 +30,7 @@ def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         folded.append((f"Settings of {name} (sha256 {digest[:12]})", text))
     complete = empty._replace(folded=tuple(folded))
-    table = differences(settings)
+    table = setting_differences(settings)
     if table is None:
         return complete
     return complete._replace(tables=(table,))
@@ -82,7 +82,7 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, st
     return fields
 
 
-def differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Table | None:
+def setting_differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Table | None:
     """Lists the settings in which runs differ, a column for each run; None where they are equal."""
     runs = list(map(flat_settings, configs.values()))
     fields = sorted(set().union(*runs))

@@ -17,14 +17,14 @@ LINE = "var(--line,#d9d8d3)"
 BACKGROUND = "var(--paper,#fff)"
 
 
-def colour(index: int) -> str:
+def svg_colour(index: int) -> str:
     """Returns the colour of series `index` as the value of an SVG attribute."""
     # More series than colours begin again with the first.
     index %= len(COLOURS)
     return f"var(--c{index},{COLOURS[index]})"
 
 
-def text(
+def svg_text(
     x: float,
     y: float,
     content: str,
@@ -44,7 +44,7 @@ def text(
     return f"<text {attributes}>{escape(content)}</text>"
 
 
-def svg(width: float, height: float, title: str, body: Sequence[str]) -> str:
+def svg_drawing(width: float, height: float, title: str, body: Sequence[str]) -> str:
     """Returns a whole drawing; the title is for readers who do not see it."""
     # Screen readers read an image with a title as one thing, not number by number.
     return (
@@ -53,7 +53,7 @@ def svg(width: float, height: float, title: str, body: Sequence[str]) -> str:
     )
 
 
-def cut(content: str, most: int) -> str:
+def cut_text(content: str, most: int) -> str:
     """Cuts a text to `most` characters and marks the cut."""
     if len(content) <= most:
         return content

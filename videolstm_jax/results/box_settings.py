@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
 from videolstm_jax.presets import Settings
-from videolstm_jax.results.evaluated import load_video
+from videolstm_jax.results.evaluated import load_evaluated_video
 from videolstm_jax.trained.foreground import KEY
 from videolstm_jax.trained.run_record import RunRecord
 
@@ -67,7 +67,7 @@ def _foreground_problem(cfg: RunConfig, work: Workdir, video: Video, classes: in
     Of one video, since `evaluate` writes all videos alike.
     """
     name = cfg.run_name
-    if load_video(work, name, video, classes).foreground is not None:
+    if load_evaluated_video(work, name, video, classes).foreground is not None:
         return ""
     folder = work.run(name)
     remedy = "run evaluate again"

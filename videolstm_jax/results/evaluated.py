@@ -37,7 +37,7 @@ class EvaluatedVideo(NamedTuple):
     foreground: np.ndarray | None = None
 
 
-def load_video(work: Workdir, name: str, video: Video, classes: int) -> EvaluatedVideo:
+def load_evaluated_video(work: Workdir, name: str, video: Video, classes: int) -> EvaluatedVideo:
     """Reads what `evaluate` kept of one test video.
 
     Args:

@@ -15,7 +15,7 @@ from videolstm_jax.report import choose, example, page
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
 from videolstm_jax.report.pictures.states import States
 from videolstm_jax.results import work_contents
-from videolstm_jax.video.film import film
+from videolstm_jax.video.film import write_film
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ReportConfig
@@ -164,7 +164,7 @@ def _card(
     )
     # One folder for all films: names of videos contain their class as a folder.
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
-    frames = film(
+    frames = write_film(
         work_folder.work.report / address,
         video,
         Renderer(prediction, example.FILM_SIDE).card,

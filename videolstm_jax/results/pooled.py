@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from videolstm_jax.workdir import Workdir
 
 
-def score_files(work: Workdir) -> list[epath.Path]:
+def pooled_score_files(work: Workdir) -> list[epath.Path]:
     """The score files of all models of a work folder, relative to it.
 
     Raises:
@@ -51,7 +51,7 @@ def pooled_accuracy(
             count = len(load_missing(work, classes))
         missing.append(count)
     table = {}
-    for place in score_files(works[0]):
+    for place in pooled_score_files(works[0]):
         # All parts of a sweep train the same models, so the first part names them.
         table[_model_name(place)] = _counts(works, place, missing)
     return table

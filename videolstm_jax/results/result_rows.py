@@ -30,7 +30,9 @@ class _ScoreFile(NamedTuple):
     inputs: str
 
 
-def with_results(work_folder: WorkFolderContents, *, allow_trained: bool) -> WorkFolderContents:
+def models_with_results(
+    work_folder: WorkFolderContents, *, allow_trained: bool
+) -> WorkFolderContents:
     """Adds the results of all score files, and the names of those that are outdated."""
     results, outdated = [], []
     for file in _score_files(work_folder.work, work_folder.configs):
@@ -59,7 +61,7 @@ def model_folders(work: Workdir) -> dict[str, epath.Path]:
     return folders
 
 
-def is_convnet(name: str) -> bool:
+def is_convnet_folder(name: str) -> bool:
     """Whether the page names a ConvNet so."""
     return name.startswith("convnet-")
 
@@ -71,7 +73,7 @@ def _score_files(work: Workdir, configs: dict[str, dict[str, Any]]) -> Iterator[
         if path.exists():
             # Scores without settings are no trained model, such as the nearest neighbour.
             kind = "comparison"
-            if is_convnet(name):
+            if is_convnet_folder(name):
                 kind = "ConvNet"
             elif name in configs:
                 kind = "recurrent"

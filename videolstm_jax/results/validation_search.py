@@ -13,7 +13,7 @@ from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
 from videolstm_jax.measure.fusion.weight_search import WeightSearch, search_weights
-from videolstm_jax.score_files.join import aligned, class_order_problem, examples
+from videolstm_jax.score_files.join import aligned_scores, class_order_problem, examples
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray, Scores
@@ -57,8 +57,8 @@ def search_validation(
         if problem:
             raise FileError(f"{path}: {problem}")
         runs[path] = scores
-    # All checks of the lists come before: `aligned` pairs rows by name and refuses what is left.
-    streams = aligned(runs)
+    # After all checks of the lists: `aligned_scores` pairs rows by name and refuses what is left.
+    streams = aligned_scores(runs)
     trained = np.zeros(len(streams[0].videos), bool)
     for stream in streams:
         trained |= stream.trained

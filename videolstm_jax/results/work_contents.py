@@ -17,7 +17,7 @@ from videolstm_jax.report import choose
 from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.tables import Result
 from videolstm_jax.results import evaluated
-from videolstm_jax.results.result_rows import is_convnet, model_folders, with_results
+from videolstm_jax.results.result_rows import is_convnet_folder, model_folders, models_with_results
 from videolstm_jax.trained.localize_settings import has_measures, localize_settings, warn_of_lost
 from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.tubes_jsonl import load_detections
@@ -56,7 +56,7 @@ class WorkFolderContents(NamedTuple):
         raise KeyError(name)
 
 
-def read_contents(
+def read_work_contents(
     work: Workdir, *, allow_missing: bool = False, allow_trained: bool = False
 ) -> WorkFolderContents:
     """Reads a work folder, whole or in part.
@@ -93,7 +93,7 @@ def read_contents(
         unread=unread,
         outdated=(),
     )
-    return with_results(work_folder, allow_trained=allow_trained)
+    return models_with_results(work_folder, allow_trained=allow_trained)
 
 
 def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
@@ -127,7 +127,7 @@ def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[d
         # Scores may come without a training of ours, such as those of the nearest neighbour.
         if not rows:
             continue
-        if is_convnet(name):
+        if is_convnet_folder(name):
             convnets[name] = rows
         else:
             models[name] = rows
@@ -175,7 +175,7 @@ def load_prediction(
     Raises:
       FileError: the run was not evaluated on this video.
     """
-    evaluated_video = evaluated.load_video(run.work, run.name, video, len(classes))
+    evaluated_video = evaluated.load_evaluated_video(run.work, run.name, video, len(classes))
     heat = None
     if evaluated_video.attention is not None:
         box_settings = localize_settings(run.work, run.name)

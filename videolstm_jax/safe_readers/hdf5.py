@@ -48,7 +48,7 @@ def open_hdf5(file: BinaryIO, name: object) -> Iterator[Any]:
         yield root
 
 
-def find_dataset(root: Any, name: str) -> Any:
+def find_hdf5_dataset(root: Any, name: str) -> Any:
     """Returns the array of a name at the root, checked; None where there is none."""
     import h5py
 
@@ -61,11 +61,11 @@ def find_dataset(root: Any, name: str) -> Any:
     item = root[name]
     if not isinstance(item, h5py.Dataset):
         return None
-    check_dataset(name, item)
+    check_hdf5_dataset(name, item)
     return item
 
 
-def check_dataset(path: str, item: Any) -> None:
+def check_hdf5_dataset(path: str, item: Any) -> None:
     """Raises FileError where the numbers of an array lie elsewhere, or cannot be in the file.
 
     Args:

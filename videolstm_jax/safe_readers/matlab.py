@@ -23,10 +23,10 @@ from videolstm_jax.files import reading
 from videolstm_jax.safe_readers.matlab_elements import (
     SMALLEST_ELEMENT,
     Element,
-    byte_order,
-    elements_of,
-    next_bytes,
-    variable_bytes,
+    matlab_byte_order,
+    matlab_elements_of,
+    matlab_variable_bytes,
+    next_matlab_bytes,
 )
 
 # Classes of matrices, in the lowest byte of a matrix' flags.
@@ -92,12 +92,12 @@ def read_matlab(path: str) -> dict[str, Any]:
         format. The message does not name the file.
     """
     data = epath.Path(path).read_bytes()
-    order = byte_order(data)
+    order = matlab_byte_order(data)
     with reading("", "is not a whole MATLAB file", *_DAMAGE_ERRORS):
-        return dict(_matrix(matrix, order) for matrix in variable_bytes(data, order))
+        return dict(_matrix(matrix, order) for matrix in matlab_variable_bytes(data, order))
 
 
-def as_list(value: Any) -> list:
+def matlab_list(value: Any) -> list:
     """Returns an array of structs, or a cell, as a list.
 
     MATLAB drops the array around a single struct and writes no structs as an empty matrix; both
@@ -110,7 +110,7 @@ def as_list(value: Any) -> list:
     return [value]
 
 
-def as_integer(value: Any) -> int:
+def matlab_integer(value: Any) -> int:
     """Returns the whole number that MATLAB keeps as a matrix of one value.
 
     Raises:
@@ -122,7 +122,7 @@ def as_integer(value: Any) -> int:
     return int(number)
 
 
-def as_string(value: Any) -> str:
+def matlab_string(value: Any) -> str:
     """Returns a value that must be a line of text.
 
     Raises:
@@ -140,8 +140,12 @@ def _matrix(data: bytes, order: str) -> tuple[str, Any]:
     """Returns the name and the value of one matrix."""
     if not data:  # MATLAB writes an empty field as a matrix of no bytes at all
         return "", np.zeros((0, 0))
-    elements = elements_of(data, order)
-    flags, dimensions, name = next_bytes(elements), next_bytes(elements), next_bytes(elements)
+    elements = matlab_elements_of(data, order)
+    flags, dimensions, name = (
+        next_matlab_bytes(elements),
+        next_matlab_bytes(elements),
+        next_matlab_bytes(elements),
+    )
     (flag_bits,) = struct.unpack_from(f"{order}I", flags)
     matrix_class = flag_bits & 0xFF
     shape = tuple(np.frombuffer(dimensions, f"{order}i4").tolist())
@@ -163,7 +167,7 @@ def _matrix(data: bytes, order: str) -> tuple[str, Any]:
 
 def _structs(shape: tuple[int, ...], elements: Iterator[Element], order: str, size: int) -> Any:
     """Returns one struct as a dict, or an array of them as a list; `size` is the matrix' bytes."""
-    name_length, names = next_bytes(elements), next_bytes(elements)
+    name_length, names = next_matlab_bytes(elements), next_matlab_bytes(elements)
     # Names of fields lie side by side, each filled up with zeros to the same width.
     (width,) = struct.unpack(f"{order}i", name_length)
     if width < 1:
@@ -180,7 +184,7 @@ def _structs(shape: tuple[int, ...], elements: Iterator[Element], order: str, si
         struct_fields = {}
         for field in fields:
             # The name of a matrix inside a struct is empty; the struct has the names.
-            _, struct_fields[field] = _matrix(next_bytes(elements), order)
+            _, struct_fields[field] = _matrix(next_matlab_bytes(elements), order)
         structs.append(struct_fields)
     if count == 1:
         return structs[0]
@@ -193,7 +197,7 @@ def _cells(shape: tuple[int, ...], elements: Iterator[Element], order: str, size
     _check_count(count, size)
     values = []
     for _ in range(count):
-        _, value = _matrix(next_bytes(elements), order)
+        _, value = _matrix(next_matlab_bytes(elements), order)
         values.append(value)
     return values
 

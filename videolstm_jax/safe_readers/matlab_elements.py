@@ -37,7 +37,7 @@ class Element(NamedTuple):
     data: bytes
 
 
-def byte_order(data: bytes) -> str:
+def matlab_byte_order(data: bytes) -> str:
     """Checks the header and returns the byte order, as `struct` writes it."""
     order = _BYTE_ORDERS.get(data[_HEADER_BYTES - 2 : _HEADER_BYTES])
     problem = ""
@@ -51,7 +51,7 @@ def byte_order(data: bytes) -> str:
     return order
 
 
-def variable_bytes(data: bytes, order: str) -> Iterator[bytes]:
+def matlab_variable_bytes(data: bytes, order: str) -> Iterator[bytes]:
     """Yields the bytes of the matrix of each variable behind the header.
 
     Args:
@@ -62,14 +62,14 @@ def variable_bytes(data: bytes, order: str) -> Iterator[bytes]:
       FileError: a variable is cut short, is no matrix, or unpacks to too much.
     """
     limit = budget = _UNPACKED_LIMIT + _MOST_EXPANSION * len(data)
-    for element in elements_of(data, order, start=_HEADER_BYTES):
+    for element in matlab_elements_of(data, order, start=_HEADER_BYTES):
         if element.kind == _COMPRESSED:
             unpacked = _unpacked(element.data, budget)
             if unpacked is None:
                 raise FileError(f"unpacks to more than {limit >> 20} MiB from {len(data)} bytes")
             budget -= len(unpacked)
             # A compressed element holds exactly one element; more or fewer is damage.
-            (element,) = elements_of(unpacked, order)
+            (element,) = matlab_elements_of(unpacked, order)
         if element.kind != _MATRIX:
             raise FileError(f"has a variable of kind {element.kind}; expected a matrix")
         yield element.data
@@ -87,7 +87,7 @@ def _unpacked(data: bytes, budget: int) -> bytes | None:
     raise FileError("is not a whole MATLAB file: a compressed variable is cut short")
 
 
-def elements_of(data: bytes, order: str, *, start: int = 0) -> Iterator[Element]:
+def matlab_elements_of(data: bytes, order: str, *, start: int = 0) -> Iterator[Element]:
     """Yields the data elements of some bytes, from `start` to their end.
 
     Raises:
@@ -117,7 +117,7 @@ def elements_of(data: bytes, order: str, *, start: int = 0) -> Iterator[Element]
             position = begin + size + -size % 8
 
 
-def next_bytes(elements: Iterator[Element]) -> bytes:
+def next_matlab_bytes(elements: Iterator[Element]) -> bytes:
     """Returns the bytes of the next element of a matrix."""
     element = next(elements, None)
     if element is None:

@@ -10,8 +10,8 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.fusion.score_kinds import (
     KINDS,
     ScoreKind,
-    kind_problem,
-    proven_kind,
+    proven_score_kind,
+    score_kind_problem,
     to_probabilities,
 )
 from videolstm_jax.score_files.import_settings import ImportSettings
@@ -69,7 +69,7 @@ def _video_names(file: ScoreFile) -> tuple[str, ...]:
     rows: dict[str, int] = {}
     for row, video in enumerate(file.videos):
         # After the folders above the class and the suffix are dropped, which may make two equal.
-        first_row = rows.setdefault(video_name(video), row)
+        first_row = rows.setdefault(scored_video_name(video), row)
         if first_row != row and not problem:
             place = file.place("videos", row)
             problem = f"{place} is there twice, first in row {first_row}"
@@ -78,7 +78,7 @@ def _video_names(file: ScoreFile) -> tuple[str, ...]:
     return tuple(rows)
 
 
-def video_name(path: str) -> str:
+def scored_video_name(path: str) -> str:
     """The name "Class/stem" of a video by its path, as the lists of a data set make it.
 
     A path without a folder stays a stem. Windows' slashes, folders above the class and the suffix
@@ -164,7 +164,7 @@ def _kind(file: ScoreFile, settings: ImportSettings) -> ScoreKind:
       FileError: the rows are not of the named kind.
     """
     # The user's word goes before the file's, and both before what the numbers suggest.
-    proven = proven_kind(file.scores)
+    proven = proven_score_kind(file.scores)
     name = settings.kind or file.kind or proven
     if name is None:
         # Where a value is not finite, no kind would fit, so that is what has to be mended.
@@ -192,6 +192,6 @@ def _kind(file: ScoreFile, settings: ImportSettings) -> ScoreKind:
 
 
 def _check_rows(file: ScoreFile, kind: ScoreKind) -> None:
-    problem = kind_problem(file.scores, kind)
+    problem = score_kind_problem(file.scores, kind)
     if problem is not None:
         raise FileError(f"{file.place(file.stream, problem.row)} {problem.text}")

@@ -13,7 +13,7 @@ NAMED_AT_MOST = 3
 """Videos or classes that an error names at most."""
 
 
-def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
+def aligned_scores(runs: Mapping[str, Scores]) -> list[Scores]:
     """The scores of each run with the videos in the order of the first.
 
     Raises:

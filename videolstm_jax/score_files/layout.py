@@ -68,7 +68,7 @@ def place_of(path: str, field: str, row: int, lines: Sequence[int] = (), video: 
     return place
 
 
-def from_fields(path: str, fields: Mapping[str, Any], stream: str = "") -> ScoreFile:
+def score_file_of_fields(path: str, fields: Mapping[str, Any], stream: str = "") -> ScoreFile:
     """Reads the fields of a file; `stream` names the one with the scores, where there are several.
 
     Args:

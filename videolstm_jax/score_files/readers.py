@@ -20,7 +20,7 @@ from videolstm_jax.json_records import json_record, parse_record, value_text
 from videolstm_jax.numpy_files import open_numpy
 from videolstm_jax.safe_readers.matlab import read_matlab
 from videolstm_jax.safe_readers.pickles import read_pickle
-from videolstm_jax.score_files.layout import ScoreFile, from_fields
+from videolstm_jax.score_files.layout import ScoreFile, score_file_of_fields
 from videolstm_jax.score_files.values import has_control_character
 from videolstm_jax.sealed_json import parse_json
 
@@ -59,7 +59,7 @@ def read_score_file(path: str, *, stream: str = "") -> ScoreFile:
         raise FileError(f"{path}: {problem}")
     if is_table:
         return _read_csv(path)
-    return from_fields(path, _READERS[suffix](path), stream)
+    return score_file_of_fields(path, _READERS[suffix](path), stream)
 
 
 # ---- fields --------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from etils import epath
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import gather_rows, share_of
-from videolstm_jax.cluster.watchdog import READING, by_video, watchdog
+from videolstm_jax.cluster.watchdog import READING, watchdog, watched_by_video
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import check_test_list
 from videolstm_jax.dataset_json import load_dataset, load_missing
@@ -234,7 +234,7 @@ def _write_whole_videos(
     # A process may have no video, where there are fewer videos than processes.
     if not videos:
         return
-    for whole in by_video(model.whole_videos(features, videos, cfg.eval)):
+    for whole in watched_by_video(model.whole_videos(features, videos, cfg.eval)):
         arrays = {"scores": whole.scores}
         # What boxes are made of, so that `localize` needs no second pass over the features.
         if whole.attention is not None:
@@ -252,7 +252,7 @@ def _video_scores(
     progress = ProgressLine(len(own), 0, unit="video")
     rows: dict[str, np.ndarray] = {}
     # A generator: each video counts as soon as it is scored.
-    own_scores = by_video(model.segments(features, own, cfg.data, cfg.eval))
+    own_scores = watched_by_video(model.segments(features, own, cfg.data, cfg.eval))
     for video, scores in zip(own, own_scores, strict=True):
         rows[video.name] = scores
         progress.show(len(rows), {}, logged=len(rows) % PROGRESS_EVERY == 0)

@@ -37,7 +37,7 @@ from videolstm_jax.extraction.stores import (
     open_stores,
     write_features,
 )
-from videolstm_jax.extraction.unfinished import mirrored_bytes, missing_views, views_to_do
+from videolstm_jax.extraction.unfinished import mirrored_feature_bytes, missing_views, views_to_do
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.flow import pace
@@ -149,7 +149,7 @@ def _print_mirrored(
     backbones: Mapping[str, BackboneWithStores],
 ) -> None:
     """Prints, before the first frame is read, what mirrored features will take on disk."""
-    count, size = mirrored_bytes(videos, views, backbones)
+    count, size = mirrored_feature_bytes(videos, views, backbones)
     if not count:
         return
     print(

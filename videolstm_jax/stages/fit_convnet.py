@@ -40,7 +40,7 @@ from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
 from videolstm_jax.train.numerics.divergence import print_divergence
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
 from videolstm_jax.train.record import Plan
-from videolstm_jax.train.state import new_state
+from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.types import Dataset, PyTree, Video, names_of
 from videolstm_jax.workdir import Workdir, check_layout
@@ -221,7 +221,7 @@ def _train(backbone: _Fit, mesh: Mesh) -> None:
     cfg, classes = backbone.cfg, backbone.dataset.classes
     tx = convnet_optimizer(cfg.convnet)
     # `fit` replaces it by the last checkpoint, where there is one of the same identity.
-    state = replicate(new_state(backbone.start.params, tx), mesh)
+    state = replicate(new_train_state(backbone.start.params, tx), mesh)
     apply = _with_frozen_layers(backbone.network.apply, cfg.convnet)
     weights = balance.loss_weights(cfg.train.balance, backbone.videos, len(classes))
     loss = convnet_loss(apply, class_weights=weights)

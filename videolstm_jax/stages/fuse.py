@@ -24,7 +24,7 @@ from videolstm_jax.score_files.fusion_record import (
     TriedWeights,
     save_fusion,
 )
-from videolstm_jax.score_files.join import aligned
+from videolstm_jax.score_files.join import aligned_scores
 from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
 from videolstm_jax.workdir import Workdir, check_layout
@@ -79,7 +79,7 @@ def _write_fusion(cfg: RunConfig, work: Workdir, fusion: _Fusion) -> epath.Path:
     runs = {}
     for name, source in zip(fusion.names, fusion.paths, strict=True):
         runs[name] = checked_scores(source, name, allowed=cfg.eval.allow_trained)
-    streams = aligned(runs)
+    streams = aligned_scores(runs)
     searched = None
     if cfg.fuse.search:
         files = cfg.fuse.validation
@@ -109,7 +109,7 @@ def _fused(fusion: _Fusion, streams: Sequence[Scores]) -> dict[str, Scores]:
         product = product_fusion(tables, fusion.weights)
         # A mean has no exponents, and no use for a run that counts against: its size is its weight.
         mean = mean_fusion(tables, np.abs(fusion.weights).tolist())
-    # Videos, labels and classes are those of all runs: `aligned` has put them in one order.
+    # Videos, labels and classes are those of all runs: `aligned_scores` has put them in one order.
     fused = streams[0]._replace(scores=product, trained=trained)
     return {"product": fused, "mean": fused._replace(scores=mean)}
 

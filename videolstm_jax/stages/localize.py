@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from videolstm_jax import files
-from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
+from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import checked_scores
 from videolstm_jax.dataset_json import load_dataset
@@ -69,7 +69,7 @@ class _Task(NamedTuple):
     dataset: Dataset
     fit: str
     truth: Mapping[str, list[Detection]]
-    train_boxes: Mapping[str, NDArray]
+    mean_train_boxes: Mapping[str, NDArray]
     fused: Mapping[str, NDArray] | None
 
 
@@ -137,7 +137,7 @@ def _open_task(cfg: RunConfig) -> _Task:
     dataset = load_dataset(work.dataset)
     tests = dataset.part("test")
     truth = read_true_tubes(work, dataset)
-    boxes = train_boxes(work, dataset, truth)
+    boxes = mean_train_boxes(work, dataset, truth)
     fused = _fused_scores(cfg, work, dataset, tests)
     fit = fit_of_run(cfg, work, cfg.run_name)
     settings = box_settings(cfg, work, tests, len(dataset.classes))
@@ -201,7 +201,7 @@ def _fused_scores(
 def _read_pass(task: _Task, video: Video) -> evaluated.EvaluatedVideo:
     """Reads the frame scores [L', C], the attention and the size of features [L', N, N]."""
     name = task.cfg.run_name
-    stored = evaluated.load_video(task.work, name, video, len(task.dataset.classes))
+    stored = evaluated.load_evaluated_video(task.work, name, video, len(task.dataset.classes))
     if stored.attention is None:
         raise FileError(
             f"{task.work.evaluated_video(name, video.name)} holds no attention, so there is "

@@ -112,7 +112,7 @@ def _kept_mean(path: epath.Path, origin: str) -> np.ndarray | None:
 def _decoded(cfg: RunConfig, videos: Sequence[Video]) -> Iterator[np.ndarray]:
     """Yields the frames [L, S, S, 3] of each video."""
     settings = {"fps": cfg.data.fps, "max_frames": cfg.data.max_frames, "size": (SIDE, SIDE)}
-    decoded = guard.read_all(
+    decoded = guard.read_all_videos(
         [video.path for video in videos],
         **settings,
         workers=cfg.data.workers,

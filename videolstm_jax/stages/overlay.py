@@ -21,8 +21,8 @@ from videolstm_jax.results import work_contents
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.types import Dataset, Tube, Video
-from videolstm_jax.video.film import film
-from videolstm_jax.workdir import Workdir, of_run
+from videolstm_jax.video.film import write_film
+from videolstm_jax.workdir import Workdir, workdir_of_run
 
 
 class _RunResults(NamedTuple):
@@ -63,7 +63,7 @@ def run(cfg: OverlayConfig) -> epath.Path:
       FileError: the run was not evaluated, or the data set does not list a video.
       VideoError: a file cannot be read, or has changed since `prepare` read it.
     """
-    work, name = of_run(cfg.run)
+    work, name = workdir_of_run(cfg.run)
     dataset = load_dataset(work.dataset)
     names = cfg.videos or _chosen_names(work, name, cfg.examples)
     videos = _listed_videos(work, dataset, names)
@@ -88,7 +88,7 @@ def _draw(results: _RunResults, video: Video, path: epath.Path, side: int) -> No
     prediction = results.prediction(video)
     # The strip keeps its few frames while the film is drawn: the video is decoded once.
     large, small = Renderer(prediction, side), Renderer(prediction, side // 2)
-    frames = film(path, video, large.card, fps=results.run.fps, keep=small.strip_frames())
+    frames = write_film(path, video, large.card, fps=results.run.fps, keep=small.strip_frames())
     files.write_bytes(path.with_suffix(".png"), encoded.encoded_still(small.strip(frames)))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
+from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import KEY
 from videolstm_jax.dataset_json import is_beside, load_dataset, save_dataset
@@ -21,7 +21,7 @@ from videolstm_jax.results.pool_parts import PoolPart, read_pool_parts
 from videolstm_jax.results.pooled import (
     pooled_accuracy,
     pooled_overlaps,
-    score_files,
+    pooled_score_files,
 )
 from videolstm_jax.results.summary_text import pooled_text
 from videolstm_jax.scores_npz import load_scores, save_scores
@@ -41,7 +41,7 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     there once for each part, with the part's name before its own.
 
     Returns:
-      The folder of the pool, which localize, report and `summary` read.
+      The folder of the pool, which localize, report and `pool_summary` read.
 
     Raises:
       FileError: a part is unfinished, the parts do not have the same classes and runs, or another
@@ -68,7 +68,7 @@ def _write_pool(cfg: RunConfig, parts: Sequence[str], pool: Workdir) -> None:
     _merge_runs(members, pool)
 
 
-def summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
+def pool_summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     """Writes `<workdir>/pooled.json` of a pool whose runs have been localised, and prints it.
 
     It holds, for every scored run, the exact counts of each part and their sum, and for every
@@ -154,7 +154,7 @@ def _write_train_boxes(members: Sequence[PoolPart], pool: Workdir) -> None:
     boxes = {}
     for part in members:
         truth = read_true_tubes(part.work, part.dataset)
-        for name, box in train_boxes(part.work, part.dataset, truth).items():
+        for name, box in mean_train_boxes(part.work, part.dataset, truth).items():
             boxes[part.pooled_names[name]] = box.tolist()
     if boxes:
         files.write_json(pool.train_boxes, boxes, sealed=True)
@@ -187,7 +187,7 @@ def _copy_flow(members: Sequence[PoolPart], pool: Workdir) -> None:
 def _merge_runs(members: Sequence[PoolPart], pool: Workdir) -> None:
     """Puts together the scores of every model, and what was kept of each video."""
     first = members[0].work.path
-    for place in score_files(members[0].work):
+    for place in pooled_score_files(members[0].work):
         save_scores(pool.path / place, _merged_scores(members, place))
         run, pooled_run = place.parent, pool.path / place.parent
         for name in COPIED:

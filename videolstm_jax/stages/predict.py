@@ -20,7 +20,7 @@ from videolstm_jax.trained.bundle.reader import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.trained.stream_film import StreamFilm
 from videolstm_jax.video import encode, live
-from videolstm_jax.workdir import of_run
+from videolstm_jax.workdir import workdir_of_run
 
 PRINTED_EVERY = 100
 """Off a terminal, a line is printed every so many frames."""
@@ -87,7 +87,7 @@ def _predicted_folder(cfg: PredictConfig) -> epath.Path:
     """The folder of films: in the work folder of a run, in the current one for a bundle."""
     if is_bundle(cfg.folder):
         return epath.Path("predicted")
-    work, _ = of_run(cfg.folder)
+    work, _ = workdir_of_run(cfg.folder)
     return work.path / "predicted"
 
 

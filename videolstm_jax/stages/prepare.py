@@ -87,7 +87,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
 
     sample = FlowSample(cfg.flow.bound, {})
     if cfg.flow.percentile:
-        sample = flow_writing.sample_bound(cfg, listed)
+        sample = flow_writing.sample_flow_bound(cfg, listed)
     settings = flow_settings(cfg, sample.bound)
     claim_flow_folder(work.flow / "settings.json", settings)
     on_listed(listed)
@@ -139,7 +139,7 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
         network = tapped(network, cfg.train.backbone_from)
         frame_floats += sum(math.prod(shape) for shape in network.layers.values())
     sizes = []
-    frame_format = flow_writing.grey_format(cfg)
+    frame_format = flow_writing.grey_frame_format(cfg)
     for video in dataset.videos:
         width, height = frame_format.size_of(video.width, video.height)
         sizes.append((video.frames - 1, height, width))
@@ -172,7 +172,7 @@ def _make_videos(cfg: RunConfig, work: Workdir) -> epath.Path | None:
             f"data.videos is {data.videos!r}, but data.source is 'stick_actions', which makes "
             "its own videos; give --data.source=folder too, or another preset, such as small"
         )
-    return stick_actions.generate(
+    return stick_actions.generate_stick_actions(
         work.path / "stick_actions",
         clips_per_class=data.clips_per_class,
         test_clips_per_class=data.test_clips_per_class,

@@ -39,7 +39,7 @@ def run(cfg: RunConfig) -> epath.Path:
         unless `eval.allow_trained`, or another process draws the page.
     """
     work = Workdir(cfg.workdir)
-    contents = work_contents.read_contents(
+    contents = work_contents.read_work_contents(
         work, allow_missing=cfg.eval.allow_missing, allow_trained=cfg.eval.allow_trained
     )
     with team_writer(work.report, "report", break_lock=cfg.break_lock):
@@ -64,7 +64,7 @@ def _write_page(cfg: RunConfig, work: Workdir, contents: WorkFolderContents) -> 
         missing=len(contents.unread),
         constant=_constant_answer(contents),
     )
-    html = page.render(opening._replace(sections=sections))
+    html = page.render_page(opening._replace(sections=sections))
     # After its films, and before those of an earlier page go: no page shows a film that is missing.
     path = work.report / "index.html"
     files.write_bytes(path, html.encode())

@@ -176,7 +176,7 @@ def _decoded(cfg: RunConfig, videos: Sequence[Video]) -> Iterator[np.ndarray]:
         return frames
 
     try:
-        for video, frames in zip(videos, guard.ahead(crew, read, videos), strict=True):
+        for video, frames in zip(videos, guard.decoded_ahead(crew, read, videos), strict=True):
             if isinstance(frames, VideoError):
                 raise frames
             if len(frames) != video.frames:

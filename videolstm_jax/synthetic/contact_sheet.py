@@ -33,7 +33,7 @@ def contact_sheet(*, easy: int = 7, hard: int = 4, step: int = 4, seed: int = 7)
         for difficulty, count in (("easy", easy), ("hard", hard)):
             # Two clips an actor: with every second one, each row shows another actor.
             spec = stick_clips.ClipSpec(action, 2 * label, difficulty=difficulty, seed=seed)
-            frames, boxes, _ = stick_clips.make_clip(spec)
+            frames, boxes, _ = stick_clips.make_stick_clip(spec)
             for at in range(0, min(count * step, len(frames)), step):
                 picture = frames[at]
                 if difficulty == "hard":

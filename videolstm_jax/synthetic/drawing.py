@@ -43,9 +43,9 @@ def draw_clip(
     # Small pictures need it more and cost less.
     fine = 3 if size <= 96 else 2
     side = size * fine
-    sway = scenery.camera(scene, size)
+    sway = scenery.camera_sway(scene, size)
     wall = scenery.draw_background(scene.background, side, round(scenery.MARGIN * side))
-    palette = figure.palette(actor)
+    palette = figure.figure_palette(actor)
     frames = []
     boxes = []
     for t in range(len(joints)):

@@ -27,7 +27,7 @@ def draw_figure(
     stature: float,
     side: int,
 ) -> Image.Image:
-    """Draws the actor as palette numbers, 0 where there is none; see `palette`.
+    """Draws the actor as palette numbers, 0 where there is none; see `figure_palette`.
 
     Args:
       at: [J, 2] joints in pixels.
@@ -68,7 +68,7 @@ def _joints(side_name: str, *names: str) -> list[int]:
     return [_JOINT[f"{side_name}_{name}"] for name in names]
 
 
-def palette(actor: Actor) -> list[int]:
+def figure_palette(actor: Actor) -> list[int]:
     """RGB of each palette number: black for none, then each part's colour and its outline's."""
     channels = [0, 0, 0]
     for part in _PARTS:

@@ -126,7 +126,7 @@ class MotionStyle(NamedTuple):
     seed: int
 
 
-def pose(action: str, style: MotionStyle, frames: int) -> tuple[Pose, float]:
+def actor_pose(action: str, style: MotionStyle, frames: int) -> tuple[Pose, float]:
     """The angles of one clip, and the yaw its action is usually seen from.
 
     A clip played backwards has the same phases in the opposite order, and nothing else differs.

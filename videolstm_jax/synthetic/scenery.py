@@ -15,7 +15,7 @@ from videolstm_jax.synthetic.shapes import draw_capsule
 MARGIN = 0.08
 
 
-def camera(scene: Scene, size: int) -> np.ndarray:
+def camera_sway(scene: Scene, size: int) -> np.ndarray:
     """The shift of the whole picture in pixels [L, 2]: small unsteady steps that come back."""
     draw = np.random.default_rng([scene.seed, 0])
     steps = draw.normal(size=(scene.frames, 2))

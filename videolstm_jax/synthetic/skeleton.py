@@ -69,7 +69,7 @@ class Pose(NamedTuple):
     planted: bool = True
 
 
-def joints(pose: Pose, body: Body) -> np.ndarray:
+def figure_joints(pose: Pose, body: Body) -> np.ndarray:
     """Joints in the actor's own space: x to the left hand, y up from the floor, z forward.
 
     Args:
@@ -109,7 +109,7 @@ def joints(pose: Pose, body: Body) -> np.ndarray:
     return points + _standing_shift(points, pose)[:, None]
 
 
-def project(points: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
+def project_joints(points: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
     """Turns the actor about the vertical and looks at it from far away.
 
     Args:

@@ -82,7 +82,7 @@ class StickSettings:
         return fields
 
 
-def list_clips(settings: StickSettings) -> list[ClipSpec]:
+def list_stick_clips(settings: StickSettings) -> list[ClipSpec]:
     """The clips of a set, training list first."""
     clips = []
     counts = {False: settings.clips_per_class, True: settings.test_clips_per_class}
@@ -103,7 +103,9 @@ def list_clips(settings: StickSettings) -> list[ClipSpec]:
     return clips
 
 
-def generate(folder: str | os.PathLike, *, workers: int = 2, **settings: Any) -> epath.Path:
+def generate_stick_actions(
+    folder: str | os.PathLike, *, workers: int = 2, **settings: Any
+) -> epath.Path:
     """Writes a set, unless it exists already.
 
     Videos are written to a hidden folder and moved into place when all are done, so an interrupted
@@ -125,7 +127,7 @@ def generate(folder: str | os.PathLike, *, workers: int = 2, **settings: Any) ->
     stick_settings = StickSettings(**settings)
     if _is_complete(folder, stick_settings.record()):
         return folder
-    clips = list_clips(stick_settings)
+    clips = list_stick_clips(stick_settings)
     # The number of the process keeps two calls at the same time apart.
     part = folder / f".making-{os.getpid()}"
     try:
@@ -173,7 +175,7 @@ def _is_complete(folder: epath.Path, record: dict[str, Any]) -> bool:
 
 def _write_clip(folder: epath.Path, spec: ClipSpec) -> tuple[str, list[list[int]]]:
     """Writes one video, and returns its name and boxes."""
-    frames, boxes, _ = stick_clips.make_clip(spec)
+    frames, boxes, _ = stick_clips.make_stick_clip(spec)
     encode.write(folder / f"{spec.name}.mp4", frames, FPS)
     return spec.name, boxes.tolist()
 

@@ -42,7 +42,7 @@ class ClipSpec(NamedTuple):
         return f"{self.action}/v_{self.action}_g{self.group:02d}_c{clip_number:02d}"
 
 
-def make_clip(spec: ClipSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def make_stick_clip(spec: ClipSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Makes one clip.
 
     Returns:
@@ -52,14 +52,14 @@ def make_clip(spec: ClipSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     actor, scene = sample_clip(spec)
     joints, near, facing = move_actor(spec, actor, scene)
     frames, boxes = drawing.draw_clip(joints, near, facing, actor, scene, spec.size)
-    return frames, boxes, joints + scenery.camera(scene, spec.size)[:, None]
+    return frames, boxes, joints + scenery.camera_sway(scene, spec.size)[:, None]
 
 
 def clip_joints(spec: ClipSpec) -> np.ndarray:
-    """The joints [L, J, 2] of a clip in pixels, as `make_clip` returns them, without drawing it."""
+    """The joints [L, J, 2] of a clip in pixels, as `make_stick_clip` gives them; draws nothing."""
     actor, scene = sample_clip(spec)
     joints, _, _ = move_actor(spec, actor, scene)
-    return joints + scenery.camera(scene, spec.size)[:, None]
+    return joints + scenery.camera_sway(scene, spec.size)[:, None]
 
 
 def sample_clip(spec: ClipSpec) -> tuple[scenes.Actor, scenes.Scene]:
@@ -97,12 +97,12 @@ def move_actor(
         unsteady=0.02,
         seed=scene.seed,
     )
-    pose, yaw = keyframes.pose(spec.action, style, scene.frames)
+    pose, yaw = keyframes.actor_pose(spec.action, style, scene.frames)
     yaw = yaw + scene.turn
     # The actor turns round, and not the picture: walls and distractors are drawn by their own seed.
     if scene.mirrored:
         yaw = -yaw
-    points, near = skeleton.project(skeleton.joints(pose, actor.body), yaw)
+    points, near = skeleton.project_joints(skeleton.figure_joints(pose, actor.body), yaw)
     scale = scene.stature * spec.size
     feet = np.array([scene.centre, scene.feet]) * spec.size
     # The skeleton's y axis points up, that of a picture down.

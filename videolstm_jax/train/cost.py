@@ -22,7 +22,7 @@ from videolstm_jax.presets import convnet_of
 from videolstm_jax.train import mesh
 from videolstm_jax.train.optim import convnet_optimizer, optimizer
 from videolstm_jax.train.sizes import sized_model
-from videolstm_jax.train.state import new_state
+from videolstm_jax.train.state import new_train_state
 from videolstm_jax.types import Clip, Inputs
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def model_sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
 def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
     """Bytes of one checkpoint."""
     # Shapes alone: a state of VGG would fill half a gigabyte for a number.
-    state = jax.eval_shape(lambda key: new_state(init(key), tx), jax.random.key(0))
+    state = jax.eval_shape(lambda key: new_train_state(init(key), tx), jax.random.key(0))
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
 
 

@@ -231,7 +231,7 @@ def _facts(plan: Plan, state: TrainState) -> dict[str, str]:
     facts = {name: str(manifest.as_json(value)) for name, value in plan.identity.items()}
     facts["step to go on from"] = str(int(state.step))
     # Parameters drawn or read differently would stay different for good.
-    facts["sha256 of the state"] = manifest.digest(manifest.manifest_of(state))
+    facts["sha256 of the state"] = manifest.manifest_digest(manifest.manifest_of(state))
     return facts
 
 

@@ -127,7 +127,7 @@ def placed_array(leaf: Any, sharding: Any) -> jax.Array:
     return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
 
-def local_copy(tree: PyTree) -> PyTree:
+def local_copy_of_state(tree: PyTree) -> PyTree:
     """A replicated tree on one device of this process, for work that each process does alone."""
     # Every device has the whole array, so the first one is as good as any.
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)

@@ -11,9 +11,9 @@ import numpy as np
 
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import SAVING, watchdog
-from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
+from videolstm_jax.train.log import MetricsLog, ProgressLine, metrics_text
 from videolstm_jax.train.numerics.divergence import MOST_SKIPPED_IN_A_ROW, Diverged, SkippedSteps
-from videolstm_jax.train.numerics.finite import checked_names, problem_of
+from videolstm_jax.train.numerics.finite import names_of_checked_numbers, not_finite_problem
 from videolstm_jax.train.numerics.state_hashes import StateHashes
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class TrainingRecord:
           about: what was saved beside it; nothing at the beginning.
         """
         self._plan, self._checkpoints, self._best = plan, checkpoints, best
-        self._names = checked_names(state)
+        self._names = names_of_checked_numbers(state)
         # Earlier checkpoints lack `skipped`: no step was skipped then.
         self._window: list[list[float]] = about.get("window", [])
         self._skipped = SkippedSteps(**about.get("skipped", {}))
@@ -105,7 +105,7 @@ class TrainingRecord:
         # Fetching waits for the step. With several steps in flight the all-reduce of CPU devices
         # can deadlock.
         metrics = jax.device_get(metrics)
-        problem = problem_of(metrics, self._names)
+        problem = not_finite_problem(metrics, self._names)
         # All processes count alike, so that all of them end where too many are skipped.
         self._skipped = self._skipped.after_step(skipped=bool(problem))
         if problem:
@@ -175,7 +175,7 @@ class TrainingRecord:
         if not self._writes:
             return
         self._log.write(step, scores)
-        self._line.note(f"step {step}: {values_text(scores, ', ')}")
+        self._line.note(f"step {step}: {metrics_text(scores, ', ')}")
         best = self._best
         if best is None:
             return

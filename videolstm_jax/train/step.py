@@ -11,7 +11,7 @@ import optax
 
 from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
 from videolstm_jax.train.mesh import batched_sharding, replicated_sharding
-from videolstm_jax.train.numerics.finite import first_not_finite, kept_unless_finite
+from videolstm_jax.train.numerics.finite import first_not_finite, state_unless_not_finite
 from videolstm_jax.train.state import Metrics
 from videolstm_jax.train.virtual_shards import sharded_gradient
 from videolstm_jax.types import TrainState
@@ -64,7 +64,7 @@ def make_step(
         # Every device has the whole gradient by now, so all of them decide alike.
         not_finite = first_not_finite(loss, accuracy, gradient, norm, after)
         metrics = Metrics(loss, accuracy, norm, not_finite)
-        return kept_unless_finite(not_finite, state, after), metrics
+        return state_unless_not_finite(not_finite, state, after), metrics
 
     if mesh is None:
         return jax.jit(step, donate_argnums=0)

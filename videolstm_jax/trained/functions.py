@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from videolstm_jax.backbone.block import TrainedBlock, cell_params
+from videolstm_jax.backbone.block import TrainedBlock, params_of_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.types import Clip, Inputs, Output, Params, PyTree
 
@@ -99,12 +99,12 @@ def model_functions(
 
     # Also the start reads the features: with `start=mean` the carry is made of them.
     def start_of_read(params: Params, clip: Clip) -> PyTree:
-        return model.start(cell_params(params), scaled(clip))
+        return model.start(params_of_cell(params), scaled(clip))
 
     def apply_read(
         params: Params, clip: Clip, carry: PyTree | None = None, *, dropout_key: Array | None = None
     ) -> Output:
-        return model.apply(cell_params(params), scaled(clip), carry, dropout_key=dropout_key)
+        return model.apply(params_of_cell(params), scaled(clip), carry, dropout_key=dropout_key)
 
     def start(params: Params, clip: Clip) -> PyTree:
         return start_of_read(params, read(params, clip))

@@ -14,7 +14,7 @@ from videolstm_jax.backbone.convnet import Backbone, check_extractor
 from videolstm_jax.core.cell import Cell, Layers
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.network import params_for_layers
+from videolstm_jax.nn.network import network_params_for_layers
 from videolstm_jax.trained import scoring
 from videolstm_jax.trained.bundle.reader import is_bundle, read_bundle
 from videolstm_jax.trained.bundle.writer import write_bundle
@@ -28,7 +28,7 @@ from videolstm_jax.trained.functions import (
 from videolstm_jax.trained.place import Place
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.types import Clip, Inputs
-from videolstm_jax.workdir import Workdir, of_run
+from videolstm_jax.workdir import Workdir, workdir_of_run
 
 if TYPE_CHECKING:
     import jax
@@ -74,7 +74,7 @@ class TrainedModel:
         if is_bundle(path):
             stored, place = read_bundle(path)
             return cls(*stored, stored_at=place)
-        work, name = of_run(path)
+        work, name = workdir_of_run(path)
         return cls.of_run(work, name)
 
     @classmethod
@@ -248,7 +248,7 @@ class TrainedModel:
         for layer in layers:
             dtypes[layer] = self.place.feature_dtype(stream, layer)
         # Nine tenths of a VGG-16 are dense layers, which pool5 does not need in memory.
-        params = params_for_layers(convnet.network, convnet.params, layers)
+        params = network_params_for_layers(convnet.network, convnet.params, layers)
         convnet = convnet._replace(params=params)
         backbone = Backbone(folder, stream, convnet, dtypes)
         for name in inputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from videolstm_jax.backbone.block import block_of_record, params_like
+from videolstm_jax.backbone.block import block_of_record, block_params_like
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.dataset.training_list import trained_on
@@ -125,7 +125,7 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
     # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
     # An unknown cell is a mistake of this file, not of the settings of the stage.
     with reading(path):
-        like = params_like(config, block)
+        like = block_params_like(config, block)
     # Compared by the checkpoint: an array of the right shape may still be of other classes.
     identity = {"cell": config.cell, "classes": list(classes)}
     with Checkpoints(parameters, create=False) as checkpoints:

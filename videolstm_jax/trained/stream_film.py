@@ -84,7 +84,7 @@ class StreamFilm:
         lines = self._recent.add(prediction.scores, prediction.mean)
         title = f"frame {prediction.frame}"
         # Drawn after the scores were added, so that the board shows this frame's too.
-        card = frame_picture.card(view, lines, title)
+        card = frame_picture.frame_card(view, lines, title)
         # Functions, not pictures: most frames are not kept, and drawing them would be wasted.
         self._strip_pictures.add(
             lambda: frame_picture.strip_picture(
@@ -101,7 +101,7 @@ class StreamFilm:
         """Writes a frame to the film, which begins at the size of the first one."""
         if self._write is None:
             size = card.shape[1::-1]
-            film = encode.growing(self._path, size, self._fps, codec="h264_quick")
+            film = encode.growing_video(self._path, size, self._fps, codec="h264_quick")
             self._write = self._stack.enter_context(film)
         return self._write
 
@@ -120,7 +120,8 @@ class StreamFilm:
     def _strip(self) -> NDArray:
         pictures = self._strip_pictures.items
         chosen = [
-            pictures[index] for index in overlay.evenly(len(pictures), frame_picture.STRIP_FRAMES)
+            pictures[index]
+            for index in overlay.evenly_spaced(len(pictures), frame_picture.STRIP_FRAMES)
         ]
         # By the mean of the whole stream, with which the strip ends.
         top = np.argsort(-self._mean, kind="stable")[:SHOWN_CLASSES]
@@ -132,4 +133,4 @@ class StreamFilm:
             self.frames,
             stride=self._scores.stride,
         )
-        return frame_picture.strip(chosen, lines)
+        return frame_picture.frame_strip(chosen, lines)

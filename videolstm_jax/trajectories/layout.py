@@ -62,7 +62,7 @@ class Columns(NamedTuple):
     stop: int
 
 
-def row_columns(length: int) -> tuple[Columns, ...]:
+def trajectory_columns(length: int) -> tuple[Columns, ...]:
     """The parts of a row, in the order of the fields of `Trajectories`."""
     widths = {"information": len(INFORMATION), "trajectory": 2 * length, **_HISTOGRAMS}
     columns, start = [], 0
@@ -72,25 +72,25 @@ def row_columns(length: int) -> tuple[Columns, ...]:
     return tuple(columns)
 
 
-def row_width(length: int) -> int:
+def trajectory_width(length: int) -> int:
     """The numbers of a row: 10 + 2L + 96 + 108 + 96 + 96, which is 436 for L = 15."""
-    return row_columns(length)[-1].stop
+    return trajectory_columns(length)[-1].stop
 
 
-def from_rows(rows: NDArray, length: int) -> Trajectories:
-    """Divides rows [n, `row_width`] into their parts."""
+def trajectories_from_rows(rows: NDArray, length: int) -> Trajectories:
+    """Divides rows [n, `trajectory_width`] into their parts."""
     # Views, not copies: the rows of a video may fill much of the memory.
-    return Trajectories(*(rows[:, part.start : part.stop] for part in row_columns(length)))
+    return Trajectories(*(rows[:, part.start : part.stop] for part in trajectory_columns(length)))
 
 
-def as_rows(trajectories: Trajectories) -> NDArray:
-    """Joins the parts to rows [n, `row_width`] float32."""
+def trajectory_rows(trajectories: Trajectories) -> NDArray:
+    """Joins the parts to rows [n, `trajectory_width`] float32."""
     return np.concatenate(trajectories, axis=1).astype(np.float32, copy=False)
 
 
 def no_trajectories(length: int) -> Trajectories:
     """What a video without trajectories has: arrays of no rows."""
-    return from_rows(np.zeros((0, row_width(length)), np.float32), length)
+    return trajectories_from_rows(np.zeros((0, trajectory_width(length)), np.float32), length)
 
 
 def join_trajectories(blocks: list[Trajectories], length: int) -> Trajectories:
@@ -102,7 +102,7 @@ def join_trajectories(blocks: list[Trajectories], length: int) -> Trajectories:
 def column_name(column: int, length: int) -> str:
     """The name of a column counted from 0, such as "field 12 (trajectory)"."""
     name = "beyond the last"
-    for part in row_columns(length):
+    for part in trajectory_columns(length):
         if part.start <= column < part.stop:
             name = part.name
     if column < len(INFORMATION):
@@ -110,11 +110,11 @@ def column_name(column: int, length: int) -> str:
     return f"field {column + 1} ({name})"
 
 
-def check_rows(rows: NDArray, length: int, place: str, first: int) -> None:
+def check_trajectory_rows(rows: NDArray, length: int, place: str, first: int) -> None:
     """Refuses numbers that no trajectory has; a damaged or shifted row nearly always has some.
 
     Args:
-      rows: [n, `row_width`].
+      rows: [n, `trajectory_width`].
       length: L.
       place: what a row is called in the message, "line" or "record".
       first: the number of the first row, counted from 1.
@@ -122,7 +122,7 @@ def check_rows(rows: NDArray, length: int, place: str, first: int) -> None:
     Raises:
       FileError: a number is not finite or not in its range; it names the row and the field.
     """
-    parts = row_columns(length)
+    parts = trajectory_columns(length)
     low, high = np.full(rows.shape[1], -np.inf), np.full(rows.shape[1], np.inf)
     # Steps may be negative, and no other number is.
     low[: len(INFORMATION)] = 0
@@ -145,7 +145,7 @@ def check_rows(rows: NDArray, length: int, place: str, first: int) -> None:
 def _expected(column: int, length: int) -> str:
     """The values that a column may have."""
     if column >= len(INFORMATION):
-        is_histogram = column >= row_columns(length)[2].start
+        is_histogram = column >= trajectory_columns(length)[2].start
         return "0 or more" if is_histogram else "a finite number"
     return {
         "end frame": "a whole number from 0",

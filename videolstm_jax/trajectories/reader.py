@@ -16,11 +16,11 @@ from videolstm_jax.files import PathLike
 from videolstm_jax.trajectories.layout import (
     LENGTH,
     Trajectories,
-    check_rows,
+    check_trajectory_rows,
     column_name,
-    from_rows,
     join_trajectories,
-    row_width,
+    trajectories_from_rows,
+    trajectory_width,
 )
 
 SUFFIXES = ("", ".txt", ".bin", ".features", ".gz", ".txt.gz", ".bin.gz", ".features.gz")
@@ -98,11 +98,11 @@ def trajectory_blocks(path: PathLike, length: int = LENGTH) -> Iterator[Trajecto
         if _TEXT.issuperset(beginning):
             blocks = _text_blocks(content, length)
         for block in blocks:
-            yield from_rows(block, length)
+            yield trajectories_from_rows(block, length)
 
 
 def _binary_blocks(content: BinaryIO, length: int) -> Iterator[np.ndarray]:
-    width, first = row_width(length), 1
+    width, first = trajectory_width(length), 1
     record_bytes = 4 * width
     while data := content.read(_ROWS * record_bytes):
         rows, rest = divmod(len(data), record_bytes)
@@ -112,7 +112,7 @@ def _binary_blocks(content: BinaryIO, length: int) -> Iterator[np.ndarray]:
                 f"{width} float32 for trajectories of length {length}"
             )
         block = np.frombuffer(data, "<f4").reshape(rows, width)
-        check_rows(block, length, "record", first)
+        check_trajectory_rows(block, length, "record", first)
         yield block
         first += rows
 
@@ -132,7 +132,7 @@ def _checked(rows: list[list[float]], length: int, first: int) -> np.ndarray:
     # A text such as 1e99 is a float, but no float32.
     with np.errstate(over="ignore"):
         block = np.array(rows, np.float32)
-    check_rows(block, length, "line", first)
+    check_trajectory_rows(block, length, "line", first)
     return block
 
 
@@ -141,7 +141,7 @@ def _parsed(line: bytes, length: int, number: int) -> list[float]:
     if not line.endswith(b"\n"):
         # Its last number may have lost digits, which nothing else would show.
         raise FileError(f"line {number} has no end; the file was cut")
-    numerals, expected = line.split(), row_width(length)
+    numerals, expected = line.split(), trajectory_width(length)
     if len(numerals) != expected:
         raise FileError(
             f"line {number} has {len(numerals)} fields; expected {expected} for trajectories of "
@@ -162,7 +162,7 @@ def _parsed(line: bytes, length: int, number: int) -> list[float]:
 
 def _fitting_length(fields: int) -> str:
     """Which length would give so many fields, for the message; empty where none would."""
-    twice = fields - row_width(0)
+    twice = fields - trajectory_width(0)
     if twice > 0 and twice % 2 == 0:
         return f"; so many are of length {twice // 2}"
     return ""

@@ -11,7 +11,7 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.files import PathLike
-from videolstm_jax.trajectories.layout import Trajectories, as_rows
+from videolstm_jax.trajectories.layout import Trajectories, trajectory_rows
 
 _LEVEL = 1
 """Of gzip. Higher ones take several times as long for a few per cent."""
@@ -40,7 +40,7 @@ def write_trajectories(path: PathLike, blocks: Iterable[Trajectories], note: str
             # Without a time, so that equal trajectories are equal files.
             content = gzip.GzipFile(note, "wb", _LEVEL, packed, mtime=0)
         for block in blocks:
-            rows = as_rows(block)
+            rows = trajectory_rows(block)
             content.write(_text(rows) if ".txt" in suffixes[-2:] else rows.astype("<f4").tobytes())
             count += len(rows)
         if content is not packed:

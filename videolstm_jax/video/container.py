@@ -63,7 +63,7 @@ class OpenVideo(NamedTuple):
     content: Content
 
 
-def not_a_file(path: str | os.PathLike) -> str:
+def not_a_video_file(path: str | os.PathLike) -> str:
     """Returns what lies at a path that is no regular file, such as `a named pipe`, or ""."""
     # A bucket has files and folders only, of which the system knows nothing.
     if "://" in str(path):
@@ -84,7 +84,7 @@ def not_a_file(path: str | os.PathLike) -> str:
 @contextlib.contextmanager
 def open_video(path: str | os.PathLike) -> Iterator[OpenVideo]:
     """Opens a file; codec errors become `VideoError`."""
-    problem = not_a_file(path)
+    problem = not_a_video_file(path)
     if problem:
         raise VideoError(f"{path}: {problem}; expected a video file")
     file = epath.Path(path)

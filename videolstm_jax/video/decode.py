@@ -21,7 +21,7 @@ from videolstm_jax.video.container import OpenVideo, all_pictures, open_video, r
 from videolstm_jax.video.damage.tally import Tally
 from videolstm_jax.video.declared import declared_count, frame_rate
 from videolstm_jax.video.orientation import upright
-from videolstm_jax.video.resample import Timeline, duration_of, resampled
+from videolstm_jax.video.resample import Timeline, duration_of, resampled_pictures
 
 
 class VideoInfo(NamedTuple):
@@ -63,7 +63,7 @@ class FrameFormat(NamedTuple):
         return round(width * scale), round(height * scale)
 
 
-def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
+def probe_video(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     """Reads length, size and rate of a video from its header and first picture.
 
     The whole file is decoded only if the container does not declare its number of frames, and its
@@ -162,14 +162,14 @@ def read_formats(
     return [_stacked(images) for images in frames]
 
 
-def check(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
-    """Decodes a whole video and returns its true length, which `probe` takes from the header.
+def check_video(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
+    """Decodes a whole video and returns its true length, which `probe_video` takes from the header.
 
     Raises:
       VideoError: as `read`.
     """
     # The second pass counts what `read` would return and finds the damage that it would find.
-    info = probe(path, fps=fps)
+    info = probe_video(path, fps=fps)
     frames = 0
     with open_video(path) as video:
         for _ in selected_pictures(video, fps, max_frames):
@@ -185,7 +185,7 @@ def selected_pictures(video: OpenVideo, fps: float, max_frames: int) -> Iterator
     pictures = all_pictures(video, Tally(video))
     selected = pictures
     if fps:
-        selected = resampled(pictures, Timeline(video.stream, video.container), fps)
+        selected = resampled_pictures(pictures, Timeline(video.stream, video.container), fps)
     yield from itertools.islice(selected, max_frames or None)
     pictures.close()
 

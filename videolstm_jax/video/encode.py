@@ -96,7 +96,7 @@ def write(
 
 
 @contextlib.contextmanager
-def growing(
+def growing_video(
     path: str | os.PathLike,
     size: tuple[int, int],
     fps: float = 25.0,

@@ -56,16 +56,16 @@ class Crew:
         _CREWS[self] = clients
 
     def probe(self, path: PathLike, *, fps: float = 0.0) -> VideoInfo:
-        """Calls `decode.probe` in a worker.
+        """Calls `decode.probe_video` in a worker.
 
         Raises:
-          VideoError: what `decode.probe` raised, or how the worker ended.
+          VideoError: what `decode.probe_video` raised, or how the worker ended.
         """
         info, _ = self._ask("probe", path, fps=fps)
         return VideoInfo(*info)
 
     def check(self, path: PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
-        """Calls `decode.check` in a worker; see `probe`."""
+        """Calls `decode.check_video` in a worker; see `probe`."""
         info, _ = self._ask("check", path, fps=fps, max_frames=max_frames)
         return VideoInfo(*info)
 
@@ -109,10 +109,10 @@ class Crew:
 
 
 _CREWS: weakref.WeakKeyDictionary[Crew, list[WorkerClient]] = weakref.WeakKeyDictionary()
-"""All crews in use, for `interrupt`."""
+"""All crews in use, for `interrupt_decoding`."""
 
 
-def interrupt() -> None:
+def interrupt_decoding() -> None:
     """Ends the processes of all crews, so that no thread goes on waiting for a video.
 
     Signal handlers may call it: it waits for nothing and takes no lock.
@@ -130,7 +130,7 @@ def _end(clients: Sequence[WorkerClient]) -> None:
         client.close()
 
 
-def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
+def decoded_ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
     """Yields the result of `work` for each item in order, computing a few items ahead.
 
     A `VideoError` of `work` is yielded in the place of the result, so that the videos behind it
@@ -162,7 +162,7 @@ def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[
             raise
 
 
-def read_all(
+def read_all_videos(
     paths: Iterable[PathLike],
     *,
     fps: float = 0.0,
@@ -195,6 +195,6 @@ def read_all(
         return crew.read_formats(path, formats, fps=fps, max_frames=max_frames)[0]
 
     try:
-        yield from ahead(crew, frames, paths)
+        yield from decoded_ahead(crew, frames, paths)
     finally:
         crew.end()

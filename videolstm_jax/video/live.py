@@ -19,7 +19,7 @@ from videolstm_jax.video.container import OpenVideo, codec_errors, open_source, 
 from videolstm_jax.video.damage.content import PipeContent
 from videolstm_jax.video.declared import frame_rate
 from videolstm_jax.video.orientation import upright
-from videolstm_jax.video.resample import Timeline, resampled
+from videolstm_jax.video.resample import Timeline, resampled_pictures
 
 PIPE = "-"
 PIPE_NAME = "standard input"
@@ -74,7 +74,7 @@ def open_live(
         with device as (label, container, stream):
             pictures = _unbroken_pictures(container, stream)
             if fps:
-                pictures = resampled(pictures, Timeline(stream, None), fps)
+                pictures = resampled_pictures(pictures, Timeline(stream, None), fps)
             limited = itertools.islice(pictures, max_frames or None)
             yield Live(label, fps or frame_rate(stream), _frames(label, limited))
         return

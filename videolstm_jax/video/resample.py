@@ -74,7 +74,7 @@ class Timeline:
         return min(declared, self.time + self._longest)
 
     def count(self, fps: float) -> int:
-        """Returns how many frames `resampled` yields: one for each k / fps before the end."""
+        """The number of frames of `resampled_pictures`: one for each k / fps before the end."""
         tolerance = ROUNDING / fps
         # Matroska and FLV round to milliseconds: without this, a frame more at every third length.
         if self._tick * FINE_TICKS < self._period:
@@ -82,7 +82,7 @@ class Timeline:
         return max(1, math.ceil((self.end - tolerance) * fps))
 
 
-def resampled(
+def resampled_pictures(
     pictures: Iterator[av.VideoFrame], timeline: Timeline, fps: float
 ) -> Iterator[av.VideoFrame]:
     """Yields the picture nearest to each k / fps, for all k / fps before the end of the video.

@@ -73,7 +73,7 @@ def _answer(
             formats.append(FrameFormat(size and tuple(size), *rest, fit))
         frames = decode.read_formats(path, formats, **arguments)
         return (), [array[start:] for array in frames]
-    return {"probe": decode.probe, "check": decode.check}[work](path, **arguments), []
+    return {"probe": decode.probe_video, "check": decode.check_video}[work](path, **arguments), []
 
 
 def _set_alarm(seconds: float) -> None:

@@ -18,7 +18,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 def main(arguments: list[str]) -> None:
     """Runs the stage with the settings that the flags give."""
-    cfg = config_flags.record(flags.FLAGS, BundleConfig)
+    cfg = config_flags.record_of_flags(flags.FLAGS, BundleConfig)
     # Imported only now: the stage imports JAX, which --help does not need.
     path = importlib.import_module("videolstm_jax.stages.bundle").run(cfg)
     print(f"bundle: wrote {path}", flush=True)

@@ -13,7 +13,7 @@ from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features import foreign, importers
-from videolstm_jax.features.compact import compact
+from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.inspection import inspect_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Dataset, View
@@ -87,7 +87,7 @@ def _verified(folder: str) -> str:
 
 
 def _compacted(source: epath.Path, target: epath.Path) -> str:
-    cost = compact(source, target)
+    cost = compact_store(source, target)
     share = cost.bytes_after / cost.bytes_before
     return (
         f"{target}: {share:.3f} of the bytes ({cost.bytes_before:,} to {cost.bytes_after:,}); "

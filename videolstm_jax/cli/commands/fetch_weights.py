@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from videolstm_jax.nn.fetch_weights import SOURCES, fetch
+from videolstm_jax.nn.fetch_weights import SOURCES, fetch_vgg_weights
 from videolstm_jax.nn.weight_files import weights_sha256
 
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     """Fetches and checks the file, and prints how to use it."""
     flag_values = flags.FLAGS
     source = SOURCES[flag_values["source"].value]
-    path = fetch(source, flag_values["folder"].value, url=flag_values["url"].value)
+    path = fetch_vgg_weights(source, flag_values["folder"].value, url=flag_values["url"].value)
     # Some publish an MD5 only. The sha256 is printed as well: a copy is safely compared by it.
     kind = source.checksum.partition(":")[0]
     sha256 = weights_sha256(path)

@@ -18,7 +18,7 @@ from videolstm_jax.cli.commands.measure_flags import Options, define_flags, opti
 from videolstm_jax.dataset.lists import list_files
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.measure.suppress import suppress
+from videolstm_jax.measure.suppress import suppress_tubes
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.measure.tube_table import tube_table
 from videolstm_jax.types import Dataset, Detection, names_of
@@ -65,7 +65,7 @@ def measure_task(options: Options) -> Task:
     annotated = truth.videos
     named: tuple[str, ...] = ()
     if options.list:
-        named = tuple(row.name for row in list_files.read_list(epath.Path(options.list)))
+        named = tuple(row.name for row in list_files.read_video_list(epath.Path(options.list)))
     classes: tuple[str, ...] = ()
     if options.classes:
         classes = list_files.read_classes(epath.Path(options.classes))
@@ -129,7 +129,7 @@ def measure_detections(options: Options, task: Task) -> tuple[dict[str, Any], st
     read = read_detections(options.detections, task.truth, listed=task.listed, classes=task.classes)
     detections = read.detections
     if options.nms is not None:
-        detections = suppress(detections, options.nms)
+        detections = suppress_tubes(detections, options.nms)
     summary = _summary(options, detections, truth, single=read.single)
     names = _class_names(task.truth, truth)
     # JSON has no numbers as keys.
@@ -205,7 +205,7 @@ def _notes(
             f"{len(without_truth)} measured videos have no true tube, so all their detections "
             f"are false, such as {min(without_truth)}"
         )
-    # What `suppress` dropped: the detections are those that it left.
+    # What `suppress_tubes` dropped: the detections are those that it left.
     if options.nms is not None:
         dropped = len(read.detections) - len(detections)
         notes.append(f"{dropped} detections overlap a better one by more than {options.nms:g}")

@@ -129,7 +129,7 @@ def _show(chosen: list[rows.Row], request: Request, width: int) -> None:
     # Imported only now: reading results needs NumPy, which --list does not.
     results = importlib.import_module("videolstm_jax.paper.results")
     showing = importlib.import_module("videolstm_jax.paper.showing")
-    collected = results.collect(chosen, request)
+    collected = results.collect_results(chosen, request)
     print(showing.results_text(collected, request, _command(request), width=width))
     curves = [row for row in chosen if row.measure != "accuracy"]
     if curves:
@@ -184,7 +184,7 @@ def _print_plan(tasks: list[Any], count: int) -> None:
     if flags.FLAGS["cost"].value:
         costs = importlib.import_module("videolstm_jax.paper.costs")
         teraflops = flags.FLAGS["teraflops"].value
-        print(costs.cost_text(costs.task_costs(tasks, teraflops), teraflops), flush=True)
+        print(costs.plan_cost_text(costs.task_costs(tasks, teraflops), teraflops), flush=True)
     else:
         for task in tasks:
             print(f"  {task.name}")

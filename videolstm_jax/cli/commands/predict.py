@@ -18,7 +18,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 def main(arguments: list[str]) -> None:
     """Runs the stage with the settings that the flags give."""
-    cfg = config_flags.record(flags.FLAGS, PredictConfig)
+    cfg = config_flags.record_of_flags(flags.FLAGS, PredictConfig)
     # Imported only now: the stage imports JAX, which --help does not need.
     path = importlib.import_module("videolstm_jax.stages.predict").run(cfg)
     if path is None:

@@ -15,15 +15,15 @@ from videolstm_jax.dataset.folders.class_layout import (
     direct_videos,
     find_class_folders,
     have_parts_within,
-    part_of,
+    part_of_folder,
 )
 from videolstm_jax.dataset.folders.files_below import (
     FilesBelow,
     describe_empty,
-    is_link,
-    look_into_unknown,
-    note_of,
-    real_paths,
+    find_unknown_videos,
+    is_linked_file,
+    left_out_note,
+    real_video_paths,
     reasons_left_out,
 )
 from videolstm_jax.errors import FileError
@@ -66,7 +66,7 @@ def find_videos(folder: PathLike) -> FolderContent:
     class_folders = find_class_folders(folder)
     files = [FilesBelow(class_folder.path) for class_folder in class_folders]
     # Before the parts are looked for: a video of an unknown name may lie beside all parts.
-    look_into_unknown(files)
+    find_unknown_videos(files)
     has_parts = have_parts_within(files)
     videos = []
     for class_folder, files_of_class in zip(class_folders, files, strict=True):
@@ -95,7 +95,9 @@ def _videos_of_class(
         part_folder = class_folder.part_folder
         if has_parts:
             part_folder, _, place = place.partition("/")
-        videos.append(FoundVideo(label, stem, place, path, part_folder, part_of(part_folder)))
+        videos.append(
+            FoundVideo(label, stem, place, path, part_folder, part_of_folder(part_folder))
+        )
     return videos
 
 
@@ -159,8 +161,8 @@ def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo
     Raises:
       FileError: a file is in two classes, or in two parts.
     """
-    real = real_paths([video.path for video in videos])
-    are_links = [is_link(video.path, path) for video, path in zip(videos, real, strict=True)]
+    real = real_video_paths([video.path for video in videos])
+    are_links = [is_linked_file(video.path, path) for video, path in zip(videos, real, strict=True)]
     # By the place in `videos`, to keep its order.
     first_of: dict[str, int] = {}
     # Files before links, so that the file's own name is the one that is kept.
@@ -204,4 +206,4 @@ def _notes(folder: epath.Path, files: Sequence[FilesBelow], copies: int) -> list
     loose = direct_videos(folder)
     if loose:
         reasons.append(f"videos beside the class folders: {len(loose)}, such as {loose[0].name}")
-    return note_of(reasons)
+    return left_out_note(reasons)

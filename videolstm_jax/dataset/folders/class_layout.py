@@ -38,7 +38,7 @@ def find_class_folders(folder: epath.Path) -> list[ClassFolder]:
     other_folders = []
     parts = set()
     for path in folders:
-        part = part_of(path.name)
+        part = part_of_folder(path.name)
         if part:
             part_folders.append(path)
             parts.add(part)
@@ -104,12 +104,12 @@ def have_parts_within(files: Sequence[FilesBelow]) -> bool:
     parts = set()
     for files_of_class in files:
         for place, _ in files_of_class.videos:
-            parts.add(part_of(place.split("/")[0]))
+            parts.add(part_of_folder(place.split("/")[0]))
     # The empty part is that of a file which lies in none of these folders.
     return "train" in parts and len(parts) > 1 and "" not in parts
 
 
-def part_of(name: str) -> str:
+def part_of_folder(name: str) -> str:
     """The part that a folder may be of by its name; empty where it is of none."""
     # "train_set", "Train" and "trainvideos" are all the training part.
     plain_name = re.sub(_PART_ENDING, "", name.casefold())
@@ -124,7 +124,7 @@ def _subfolders(folder: epath.Path) -> list[epath.Path]:
     """The folders in `folder`, but those that are hidden, of the system or of published lists."""
     folders = []
     for path in sorted(folder.iterdir()):
-        if video_names.is_passed_over(path.name) or path.name in LIST_FOLDERS:
+        if video_names.is_passed_over_name(path.name) or path.name in LIST_FOLDERS:
             continue
         if path.is_dir():
             folders.append(path)

@@ -21,21 +21,21 @@ class FilesBelow:
     """
 
     def __init__(self, folder: epath.Path, excluded: Collection[str] = ()):
-        """Sorts the files below a folder, without those whose `real_path` is in `excluded`."""
+        """Sorts the files below a folder, but none whose real path is in `excluded`."""
         self.videos: list[tuple[str, epath.Path]] = []
         self.unknown: list[tuple[str, epath.Path]] = []
         self.other: Counter[str] = Counter()
         self.no_videos: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
         for place, path in _walk(folder, "", (os.path.realpath(folder),)):
-            suffix = video_names.suffix_of(path.name)
-            if excluded and real_path(path) in excluded:
+            suffix = video_names.video_suffix(path.name)
+            if excluded and real_video_path(path) in excluded:
                 continue
             if suffix in video_names.OTHER_SUFFIXES:
                 self.other[suffix] += 1
             elif suffix not in video_names.VIDEO_SUFFIXES:
                 self.unknown.append((place, path))
-            elif not video_content.is_regular(path):
+            elif not video_content.is_regular_file(path):
                 self.unreadable["broken link" if os.path.islink(path) else "device or pipe"] += 1
             elif suffix in video_names.TEXT_SUFFIXES and video_content.begins_with_text(path):
                 self.other[suffix] += 1
@@ -48,10 +48,10 @@ def _walk(
 ) -> Iterator[tuple[str, epath.Path]]:
     """Every file below a folder with its place there."""
     for path in sorted(folder.iterdir()):
-        if video_names.is_passed_over(path.name):
+        if video_names.is_passed_over_name(path.name):
             continue
         # A bucket answers `is_dir` slowly, so files of known names are not asked about.
-        suffix = video_names.suffix_of(path.name)
+        suffix = video_names.video_suffix(path.name)
         is_known = suffix in video_names.VIDEO_SUFFIXES or suffix in video_names.OTHER_SUFFIXES
         if (is_known and _in_bucket(path)) or not path.is_dir():
             yield place, path
@@ -62,7 +62,7 @@ def _walk(
             yield from _walk(path, posixpath.join(place, path.name), (*ancestors, real))
 
 
-def look_into_unknown(files: Sequence[FilesBelow]) -> None:
+def find_unknown_videos(files: Sequence[FilesBelow]) -> None:
     """Moves the files of unknown names that FFmpeg can read to the videos."""
     # Together, so that several worker processes open the files of all classes.
     paths = []
@@ -71,7 +71,7 @@ def look_into_unknown(files: Sequence[FilesBelow]) -> None:
             paths.append(path)
     if not paths:
         return
-    are_videos = dict(zip(paths, video_content.are_videos(paths), strict=True))
+    are_videos = dict(zip(paths, video_content.are_video_files(paths), strict=True))
     for files_of_class in files:
         for place, path in files_of_class.unknown:
             if are_videos[path]:
@@ -108,7 +108,7 @@ def reasons_left_out(files: Sequence[FilesBelow]) -> list[str]:
     return reasons
 
 
-def note_of(reasons: Sequence[str]) -> list[str]:
+def left_out_note(reasons: Sequence[str]) -> list[str]:
     """One line with the reasons why files are left out; none without reasons."""
     if not reasons:
         return []
@@ -126,7 +126,7 @@ def _counted(kinds: Counter[str]) -> str:
 
 
 def _kind(path: epath.Path) -> str:
-    return video_names.suffix_of(path.name) or "without a suffix"
+    return video_names.video_suffix(path.name) or "without a suffix"
 
 
 def count_unlisted(folder: epath.Path, listed: Sequence[epath.Path], table: str) -> list[str]:
@@ -139,10 +139,10 @@ def count_unlisted(folder: epath.Path, listed: Sequence[epath.Path], table: str)
       listed: the videos of the table.
       table: its name, for the reason.
     """
-    files = FilesBelow(folder, excluded=set(map(real_path, listed)))
+    files = FilesBelow(folder, excluded=set(map(real_video_path, listed)))
     # Beside the table lie lists, boxes and notes, which need no mention.
     for path in folder.iterdir():
-        suffix = video_names.suffix_of(path.name)
+        suffix = video_names.video_suffix(path.name)
         if suffix in video_names.OTHER_SUFFIXES and files.other[suffix] and path.is_file():
             files.other[suffix] -= 1
     unlisted: Counter[str] = Counter()
@@ -152,7 +152,7 @@ def count_unlisted(folder: epath.Path, listed: Sequence[epath.Path], table: str)
     if unlisted:
         reasons.append(f"{_counted(unlisted)} ({table} does not name them)")
     reasons.extend(reasons_left_out([files]))
-    return note_of(reasons)
+    return left_out_note(reasons)
 
 
 # ---- paths ---------------------------------------------------------------------------------------
@@ -160,23 +160,23 @@ def count_unlisted(folder: epath.Path, listed: Sequence[epath.Path], table: str)
 
 def is_video_name(name: str) -> bool:
     """Whether a file is a video by its name."""
-    return not video_names.is_passed_over(name) and bool(video_names.video_extension(name))
+    return not video_names.is_passed_over_name(name) and bool(video_names.video_extension(name))
 
 
-def real_path(path: epath.Path) -> str:
+def real_video_path(path: epath.Path) -> str:
     """Where a file lies after all links; buckets have none."""
     if _in_bucket(path):
         return str(path)
     return os.path.realpath(path)
 
 
-def real_paths(paths: Sequence[epath.Path]) -> list[str]:
-    """The `real_path` of each file; links above a folder are followed once for all its files."""
+def real_video_paths(paths: Sequence[epath.Path]) -> list[str]:
+    """The real path of each file; links above a folder are followed once for all its files."""
     real_folders: dict[str, str] = {}
     real = []
     for path in paths:
         if _in_bucket(path):
-            real.append(real_path(path))
+            real.append(real_video_path(path))
             continue
         folder, name = os.path.split(os.fspath(path))
         if folder not in real_folders:
@@ -186,8 +186,8 @@ def real_paths(paths: Sequence[epath.Path]) -> list[str]:
     return real
 
 
-def is_link(path: epath.Path, real: str) -> bool:
-    """Whether a link leads to a file, its own or that of a folder above, from its `real_path`."""
+def is_linked_file(path: epath.Path, real: str) -> bool:
+    """Whether a link leads to a file, its own or that of a folder above, from its real path."""
     return not _in_bucket(path) and real != os.path.abspath(path)
 
 

@@ -176,7 +176,7 @@ def _check_each_once(rows: Sequence[LabelsRow], files: Sequence[FoundVideo]) -> 
     """Raises FileError where two rows lead to one file, by links or by the folder videos/."""
     first_of: dict[str, LabelsRow] = {}
     for row, file in zip(rows, files, strict=True):
-        first = first_of.setdefault(files_below.real_path(file.path), row)
+        first = first_of.setdefault(files_below.real_video_path(file.path), row)
         if first is not row:
             raise FileError(
                 f"{row.where}: path {row.path} is the same file as {first.path}, first at "

@@ -33,13 +33,13 @@ def begins_with_text(path: epath.Path) -> bool:
     return letters.isprintable()
 
 
-def is_regular(path: epath.Path) -> bool:
+def is_regular_file(path: epath.Path) -> bool:
     """Whether reading a file comes to an end; a pipe or a device would wait for ever."""
     # `epath` takes pipes for files. Buckets have none.
     return "://" in str(path) or os.path.isfile(path)
 
 
-def are_videos(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
+def are_video_files(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
     """Whether FFmpeg finds a video of two frames or more in each file.
 
     Text is never given to FFmpeg: a playlist would lead it to other files.
@@ -50,13 +50,13 @@ def are_videos(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
     """
     candidates = []
     for path in paths:
-        if is_regular(path) and not begins_with_text(path):
+        if is_regular_file(path) and not begins_with_text(path):
             candidates.append(path)
     if not candidates:
         return [False] * len(paths)
     crew = guard.Crew(workers, limit=_LIMIT)
     try:
-        headers = list(guard.ahead(crew, lambda path: crew.probe(path), candidates))
+        headers = list(guard.decoded_ahead(crew, lambda path: crew.probe(path), candidates))
     finally:
         crew.end()
     videos = set()

@@ -57,7 +57,7 @@ _RESERVED = frozenset(("index.json", "settings.json"))
 
 def video_extension(path: str) -> str:
     """The suffix as it is written, empty where it is not one of a video."""
-    suffix = suffix_of(path)
+    suffix = video_suffix(path)
     if suffix not in VIDEO_SUFFIXES:
         return ""
     # As it is written, in capitals too, so that it can be taken off the name.
@@ -69,7 +69,7 @@ def without_extension(path: str) -> str:
     return path.removesuffix(video_extension(path))
 
 
-def suffix_of(path: str) -> str:
+def video_suffix(path: str) -> str:
     """The end of a name from its last dot, in small letters; empty where there is no dot."""
     name = path.rsplit("/", 1)[-1]
     dot = name.rfind(".")
@@ -78,7 +78,7 @@ def suffix_of(path: str) -> str:
     return name[dot:].lower()
 
 
-def is_passed_over(name: str) -> bool:
+def is_passed_over_name(name: str) -> bool:
     """Whether a file or folder is hidden or of an operating system, such as `__MACOSX`."""
     return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS
 

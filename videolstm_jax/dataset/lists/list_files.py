@@ -40,7 +40,7 @@ def read_classes(path: epath.Path) -> tuple[str, ...]:
       FileError: another form, numbers that skip or repeat, or a name twice.
     """
     names: list[str] = []
-    for where, line in read_lines(path):
+    for where, line in read_list_lines(path):
         # At any white space, since some lists have tabs; a name may have blanks.
         fields = line.split(maxsplit=1)
         expected = len(names) + 1
@@ -60,14 +60,14 @@ def read_classes(path: epath.Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_list(path: epath.Path) -> list[ListRow]:
+def read_video_list(path: epath.Path) -> list[ListRow]:
     """Reads trainlist0N.txt or testlist0N.txt, lines "Class/file.avi" or "Class/file.avi 1".
 
     Raises:
       FileError: a line of another form, an empty list, or a video twice.
     """
     rows: dict[str, ListRow] = {}
-    for where, line in read_lines(path):
+    for where, line in read_list_lines(path):
         file, number = line, None
         numbered = re.fullmatch(r"(.*\S)\s+(\d{1,9})", line)
         if numbered:
@@ -80,13 +80,13 @@ def read_list(path: epath.Path) -> list[ListRow]:
         if len(names) < 2:
             raise FileError(f'{where}: {line!r}; expected "Class/file"')
         row = ListRow(without_extension("/".join(names[-2:])), number, where)
-        add_row(rows, row.name, row)
+        add_list_row(rows, row.name, row)
     if not rows:
         raise FileError(f"{path}: lists no video")
     return list(rows.values())
 
 
-def add_row(rows: dict[Any, ListRow], video: str | int, row: ListRow) -> None:
+def add_list_row(rows: dict[Any, ListRow], video: str | int, row: ListRow) -> None:
     """Adds the row of a video, which is named or numbered; raises FileError where it has one."""
     first = rows.setdefault(video, row)
     # `setdefault` returns the row of another line, where there is one.
@@ -97,7 +97,7 @@ def add_row(rows: dict[Any, ListRow], video: str | int, row: ListRow) -> None:
 # ---- the lists of one split ----------------------------------------------------------------------
 
 
-def read_split(root: epath.Path, split: int) -> tuple[list[ListRow], list[ListRow]] | None:
+def read_split_list(root: epath.Path, split: int) -> tuple[list[ListRow], list[ListRow]] | None:
     """Reads the train and test lists of one split; None where the folder has no such lists.
 
     UCF101 has trainlist0N.txt and testlist0N.txt, HMDB51 a file <class>_test_splitN.txt for each
@@ -123,10 +123,10 @@ def read_split(root: epath.Path, split: int) -> tuple[list[ListRow], list[ListRo
         existing = ", ".join(sorted(paths)[:8])
         raise FileError(f"{root}: lacks {' and '.join(missing)}; it has {existing}")
     train_name, test_name = names
-    return read_list(paths[train_name]), read_list(paths[test_name])
+    return read_video_list(paths[train_name]), read_video_list(paths[test_name])
 
 
-def read_unused(root: epath.Path, split: int) -> list[ListRow]:
+def read_unused_list(root: epath.Path, split: int) -> list[ListRow]:
     """The videos that HMDB51's lists use neither for training nor for testing; else none.
 
     Raises:
@@ -164,13 +164,13 @@ def _read_class_lists(paths: Mapping[str, epath.Path], part: int) -> list[ListRo
 def _read_class_list(path: epath.Path, label: str) -> list[ListRow]:
     """Lines "file.avi K" of one class of HMDB51; `number` of each row is K, 0, 1 or 2."""
     rows: dict[str, ListRow] = {}
-    for where, line in read_lines(path):
+    for where, line in read_list_lines(path):
         # From the right, since HMDB51 has blanks in the names of clips.
         file, _, part = line.rpartition(" ")
         if part not in ("0", "1", "2") or not file:
             raise FileError(f'{where}: {line!r}; expected "file" and 0, 1 or 2')
         row = ListRow(f"{label}/{without_extension(file.strip())}", int(part), where)
-        add_row(rows, row.name, row)
+        add_list_row(rows, row.name, row)
     return list(rows.values())
 
 
@@ -201,7 +201,7 @@ def read_list_text(path: epath.Path) -> str:
         ) from error
 
 
-def read_lines(path: epath.Path) -> list[tuple[str, str]]:
+def read_list_lines(path: epath.Path) -> list[tuple[str, str]]:
     """The lines that are not blank, each with its "file:line"."""
     lines = []
     for number, line in enumerate(read_list_text(path).splitlines(), 1):

@@ -97,11 +97,11 @@ def find_official_lists(
         place = _find_list_folder(root, labels)
     if place is None:
         return None
-    rows = list_files.read_split(place, split)
+    rows = list_files.read_split_list(place, split)
     if rows is None:
         return None
     train, test = rows
-    unused = list_files.read_unused(place, split)
+    unused = list_files.read_unused_list(place, split)
     index = place / "classInd.txt"
     # HMDB51's lists have none: its classes count in the order of their names.
     return OfficialLists(place, index if index.exists() else None, train, test, unused)
@@ -232,7 +232,7 @@ def _classes(folder: epath.Path) -> set[str]:
     if classes:
         return classes
     for path in paths:
-        classes.update(map(_label, list_files.read_list(path)))
+        classes.update(map(_label, list_files.read_video_list(path)))
     return classes
 
 

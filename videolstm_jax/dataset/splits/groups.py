@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from videolstm_jax.dataset.lists.list_files import ListWarning
-from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated, groups_of, with_parts
+from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated_names, groups_of, with_parts
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 
@@ -37,7 +37,7 @@ def describe_groups(videos: Sequence[ListedVideo]) -> list[str]:
     example = min(shared)
     return [
         f"{count} videos are in {len(shared)} groups of two or more, such as {example}: "
-        f"{abbreviated(members[example])}"
+        f"{abbreviated_names(members[example])}"
     ]
 
 
@@ -108,7 +108,7 @@ def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVide
     groups = sorted(groups_of(videos))
     if group not in groups:
         raise FileError(
-            f"data.hold_out is {group!r}; expected one of the groups {abbreviated(groups)}"
+            f"data.hold_out is {group!r}; expected one of the groups {abbreviated_names(groups)}"
         )
     split = []
     for video in videos:
@@ -160,7 +160,7 @@ def _warn_of_classes_without(part: Part, labels: Sequence[str]) -> None:
     # No error: training and measuring still work, for the other classes.
     if labels:
         warnings.warn(
-            f"no clip of {abbreviated(labels)} is held out for {part}: too few groups",
+            f"no clip of {abbreviated_names(labels)} is held out for {part}: too few groups",
             ListWarning,
             stacklevel=3,
         )

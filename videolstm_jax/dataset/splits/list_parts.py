@@ -7,8 +7,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from videolstm_jax.dataset.lists.list_files import ListRow, add_row
-from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated, with_parts
+from videolstm_jax.dataset.lists.list_files import ListRow, add_list_row
+from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated_names, with_parts
 from videolstm_jax.errors import FileError
 
 
@@ -20,7 +20,7 @@ def assign_parts(
 ) -> list[ListedVideo]:
     """Gives each video the part that the official lists say, and `unused` to those in neither.
 
-    A listed name also matches a file whose `plain_name` is the same.
+    A listed name also matches a file whose `plain_video_name` is the same.
 
     Args:
       videos: the files on disk.
@@ -48,7 +48,7 @@ def assign_parts(
                 absent.append(f"{row.name} ({row.where})")
                 continue
             # By the file: two spellings in a list may be of one.
-            add_row(rows_of, at, row)
+            add_list_row(rows_of, at, row)
             parts[at] = part
     _check_none_absent(absent)
     return with_parts(videos, parts)
@@ -57,7 +57,7 @@ def assign_parts(
 def _check_none_absent(absent: Sequence[str]) -> None:
     # All are named in one message: often a whole archive is not unpacked yet.
     if absent:
-        raise FileError(f"{len(absent)} listed videos are not there: {abbreviated(absent)}")
+        raise FileError(f"{len(absent)} listed videos are not there: {abbreviated_names(absent)}")
 
 
 def _class_numbers(classes: Sequence[str]) -> dict[str, int]:
@@ -73,7 +73,7 @@ def _check_class_number(row: ListRow, numbers: dict[str, int], classes: Sequence
     expected = numbers.get(row.name.split("/")[0].casefold())
     problem = ""
     if expected is None:
-        problem = f"class of {row.name} is unknown; expected one of {abbreviated(classes)}"
+        problem = f"class of {row.name} is unknown; expected one of {abbreviated_names(classes)}"
     elif row.number not in (None, expected):
         problem = f"{row.name} has class number {row.number}; expected {expected}, since classes "
         problem += "count from 1"
@@ -89,18 +89,18 @@ class _VideoIndex:
         self.alike: dict[str, list[str]] = defaultdict(list)
         for at, video in enumerate(videos):
             self.exact[video.name] = at
-            self.alike[plain_name(video.name)].append(video.name)
+            self.alike[plain_video_name(video.name)].append(video.name)
 
     def find(self, row: ListRow) -> int | None:
         """The index of a listed video, None where there is none; refuses two that fit."""
         # The exact name goes first: two files whose names differ in case only are two videos.
         if row.name in self.exact:
             return self.exact[row.name]
-        matches = self.alike.get(plain_name(row.name), [])
+        matches = self.alike.get(plain_video_name(row.name), [])
         if not matches:
             return None
         if len(matches) > 1:
-            names = abbreviated(matches)
+            names = abbreviated_names(matches)
             raise FileError(
                 f"{row.where}: {row.name} is not there, but may be any of {names}; expected the "
                 "listed spelling"
@@ -108,7 +108,7 @@ class _VideoIndex:
         return self.exact[matches[0]]
 
 
-def plain_name(name: str) -> str:
+def plain_video_name(name: str) -> str:
     """A name without what archives and file systems change.
 
     Case is folded, and a character that is neither letter, digit nor slash becomes _.
@@ -120,7 +120,9 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z0-9/]", "_", composed.casefold())
 
 
-def match_spelling(videos: Sequence[ListedVideo], classes: Sequence[str]) -> list[ListedVideo]:
+def match_video_spelling(
+    videos: Sequence[ListedVideo], classes: Sequence[str]
+) -> list[ListedVideo]:
     """Spells the label of each video as the class that differs from it in case only."""
     exact = set(classes)
     numbers = _class_numbers(classes)

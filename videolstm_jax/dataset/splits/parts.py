@@ -25,7 +25,7 @@ class ListedVideo(NamedTuple):
     part: Part | str = ""
 
 
-def videos_in(videos: Sequence[ListedVideo], part: str) -> list[ListedVideo]:
+def videos_of_part(videos: Sequence[ListedVideo], part: str) -> list[ListedVideo]:
     """The videos of one part."""
     return [video for video in videos if video.part == part]
 
@@ -54,7 +54,7 @@ def test_on_validation(videos: list[ListedVideo]) -> tuple[list[ListedVideo], st
     Returns:
       The videos, and a line for people to read, empty where nothing changes.
     """
-    if videos_in(videos, "test") or not videos_in(videos, "valid"):
+    if videos_of_part(videos, "test") or not videos_of_part(videos, "valid"):
         return videos, ""
     changed = []
     for video in videos:
@@ -82,12 +82,12 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
     shared = _groups_of_several_parts(videos)
     on_both_sides = ""
     if shared:
-        names = abbreviated(shared)
+        names = abbreviated_names(shared)
         on_both_sides = f"{len(shared)} groups are on both sides of the split: {names}"
     problem = ""
     if untrained:
         # No list can excuse this one: the classifier would never see the class.
-        problem = f"no clip in the train list of {abbreviated(untrained)}"
+        problem = f"no clip in the train list of {abbreviated_names(untrained)}"
     elif len(untested) == len(classes):
         problem = "no clip in the test list of any class"
     elif not from_lists:
@@ -96,14 +96,14 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
         raise FileError(problem)
     # A split made here has warned already, where it knew that the groups were too few.
     if untested and from_lists:
-        untested_names = abbreviated(untested)
+        untested_names = abbreviated_names(untested)
         warnings.warn(f"no clip in the test list of {untested_names}", ListWarning, stacklevel=2)
     if on_both_sides:
         warnings.warn(on_both_sides, ListWarning, stacklevel=2)
 
 
 def _classes_without(videos: Sequence[ListedVideo], classes: Sequence[str], part: str) -> list[str]:
-    return sorted(set(classes) - labels_of(videos_in(videos, part)))
+    return sorted(set(classes) - labels_of(videos_of_part(videos, part)))
 
 
 def _groups_of_several_parts(videos: Sequence[ListedVideo]) -> list[str]:
@@ -123,13 +123,13 @@ def describe_parts(videos: Sequence[ListedVideo]) -> str:
     """How many videos and groups each part has, for people to read."""
     counts = []
     for part in ("train", "valid", "test", "unused"):
-        of_part = videos_in(videos, part)
+        of_part = videos_of_part(videos, part)
         if of_part:
             counts.append(f"{part} {len(of_part)} ({len(groups_of(of_part))} groups)")
     return ", ".join(counts)
 
 
-def abbreviated(names: Sequence[str]) -> str:
+def abbreviated_names(names: Sequence[str]) -> str:
     """The first of some names for a message, and how many there are."""
     message = ", ".join(names[:8])
     if len(names) > 8:

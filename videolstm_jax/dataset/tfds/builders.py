@@ -18,7 +18,7 @@ from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists import official_lists
-from videolstm_jax.dataset.splits.parts import ListedVideo, videos_in
+from videolstm_jax.dataset.splits.parts import ListedVideo, videos_of_part
 from videolstm_jax.dataset.tfds import hmdb51
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Tube
@@ -180,7 +180,7 @@ def _example(video: ListedVideo, frames: np.ndarray) -> dict[str, Any]:
         "name": video.name,
         "group": video.group,
         # The frames have no times of their own; the export needs the speed to write a video again.
-        "fps": decode.probe(video.path).fps,
+        "fps": decode.probe_video(video.path).fps,
     }
 
 
@@ -200,13 +200,13 @@ def _list_by_part(
     # The code that lists folders for `prepare`, so that both give the same parts and groups.
     cfg = DataConfig(videos=str(videos), lists=str(lists), split=split, classes=classes)
     listed = list_videos(cfg).videos
-    return {"train": videos_in(listed, "train"), "test": videos_in(listed, "test")}
+    return {"train": videos_of_part(listed, "train"), "test": videos_of_part(listed, "test")}
 
 
 def _decode_all(listed: Sequence[ListedVideo]) -> Iterator[tuple[ListedVideo, np.ndarray]]:
     """Yields each video with its frames [L, H, W, 3], decoded in worker processes."""
     # In other processes: a damaged video may crash FFmpeg, and a build takes hours.
-    decoded = guard.read_all([video.path for video in listed])
+    decoded = guard.read_all_videos([video.path for video in listed])
     for video, frames in zip(listed, decoded, strict=True):
         if isinstance(frames, VideoError):
             raise frames

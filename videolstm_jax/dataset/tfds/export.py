@@ -24,7 +24,7 @@ from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.tfds import reader
-from videolstm_jax.dataset.tfds.fields import find_fields, find_parts, import_tfds
+from videolstm_jax.dataset.tfds.fields import find_tfds_fields, find_tfds_parts, import_tfds
 from videolstm_jax.dataset.tfds.reader import TfdsExample
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Detection
@@ -63,15 +63,15 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     files.write_json(marker, settings)
     builder = _open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
     # Before anything is decoded: a set without videos or labels is refused in seconds.
-    fields = find_fields(builder)
-    parts = find_parts(builder)
+    fields = find_tfds_fields(builder)
+    parts = find_tfds_parts(builder)
     count = 0
     for split in parts:
         count += builder.info.splits[split].num_examples
     print(
         f"{cfg.source}: writing {count} examples of {builder.info.full_name} as videos", flush=True
     )
-    rows = _write_videos(folder / "videos", reader.read_examples(builder, fields, parts))
+    rows = _write_videos(folder / "videos", reader.read_tfds_examples(builder, fields, parts))
     if cfg.validation and not fields.group and "valid" not in parts.values():
         _warn_of_single_videos(cfg)
     _write_lists(folder, rows, builder.info.features[fields.label].names)
@@ -164,7 +164,7 @@ def _write_lists(folder: epath.Path, rows: list[TfdsExample], class_names: list[
     classes = []
     lines = ""
     for name in class_names:
-        label = reader.class_folder(name)
+        label = reader.tfds_class_folder(name)
         if label in present:
             classes.append(label)
             lines += f"{len(classes)} {label}\n"

@@ -44,7 +44,7 @@ def import_tfds() -> Any:
         ) from error
 
 
-def find_fields(builder: Any) -> TfdsFields:
+def find_tfds_fields(builder: Any) -> TfdsFields:
     """Finds the features of the set that hold the video, its label and, perhaps, more.
 
     Raises:
@@ -111,7 +111,7 @@ def _find_scalar(features: dict[str, Any], *names: str) -> str:
     return ""
 
 
-def find_parts(builder: Any) -> dict[str, str]:
+def find_tfds_parts(builder: Any) -> dict[str, str]:
     """The part of each used split of the set.
 
     A set without a test split is tested on its validation split. The parts are empty where there is

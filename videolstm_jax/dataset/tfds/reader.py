@@ -32,12 +32,14 @@ class TfdsExample(NamedTuple):
     tubes: list[Tube]
 
 
-def class_folder(name: str) -> str:
+def tfds_class_folder(name: str) -> str:
     """The name of a class as a folder can have it."""
     return name.replace("/", "_")
 
 
-def read_examples(builder: Any, fields: TfdsFields, parts: dict[str, str]) -> Iterator[TfdsExample]:
+def read_tfds_examples(
+    builder: Any, fields: TfdsFields, parts: dict[str, str]
+) -> Iterator[TfdsExample]:
     """Yields every example in the order of the set's files.
 
     Raises:
@@ -72,9 +74,9 @@ def _read_example(
             f"{builder.info.full_name}: example {number} of {split} has label {label}; expected 0 "
             f"to {len(classes) - 1}, since every video needs one"
         )
-    folder = class_folder(classes[label])
+    folder = tfds_class_folder(classes[label])
     check_label(folder, f"{builder.info.full_name}: class {label}")
-    # In the order of the files, which `read_examples` keeps, so the name is the same each time.
+    # In the order of the files, which `read_tfds_examples` keeps, so names are always the same.
     spare = f"{folder}/{split}_{number:06d}"
     name = _text(_value(example, fields.name, ""))
     # Some sets have whole paths as names; the class is known by the label.

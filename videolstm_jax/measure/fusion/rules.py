@@ -60,7 +60,7 @@ def mean_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = Non
     return total / sum(factors)
 
 
-def temper(scores: NDArray, temperature: float) -> NDArray:
+def temper_probabilities(scores: NDArray, temperature: float) -> NDArray:
     """Raises class probabilities to the power of 1 / temperature; above 1 they become less certain.
 
     Args:

@@ -24,7 +24,7 @@ class RowProblem(NamedTuple):
     text: str
 
 
-def proven_kind(scores: NDArray) -> ScoreKind | None:
+def proven_score_kind(scores: NDArray) -> ScoreKind | None:
     """The kind of scores that their rows prove; None where only their author knows it.
 
     Rows that sum to 1 are probabilities. Rows whose exponentials sum to 1 are log-probabilities; to
@@ -37,12 +37,12 @@ def proven_kind(scores: NDArray) -> ScoreKind | None:
     if not len(scores):
         return None
     for kind in ("probabilities", "log_probabilities"):
-        if kind_problem(scores, kind) is None:
+        if score_kind_problem(scores, kind) is None:
             return kind
     return None
 
 
-def kind_problem(scores: NDArray, kind: ScoreKind) -> RowProblem | None:
+def score_kind_problem(scores: NDArray, kind: ScoreKind) -> RowProblem | None:
     """The first row of scores [V, C] that is not of the kind; None where every row is."""
     unusable = np.isnan(scores) | np.isposinf(scores)
     # Of log-probabilities, minus infinity is the certainty that it is not this class.
@@ -85,7 +85,7 @@ def _first_row(rows: NDArray, scores: NDArray, text: str, elements: NDArray) -> 
 
 
 def to_probabilities(scores: NDArray, kind: ScoreKind) -> NDArray:
-    """Turns scores [V, C] of a kind, which `kind_problem` has checked, into probabilities."""
+    """Turns scores [V, C] of a kind, which `score_kind_problem` has checked, into probabilities."""
     if kind == "probabilities":
         return scores
     if kind == "log_probabilities":

@@ -63,7 +63,7 @@ def frame_view(
     # Everything is brought to the shown size before it is drawn: lines and text drawn on small
     # frames would be enlarged to blocks.
     shown = overlay.display_size(*size, side)
-    view = FrameView(overlay.resized(frame[None], shown)[0], None, None, None)
+    view = FrameView(overlay.resized_frame(frame[None], shown)[0], None, None, None)
     if heat is not None:
         view = view._replace(saliency=heat(shown[::-1]))
     if detections is not None:
@@ -76,12 +76,12 @@ def frame_view(
 # ---- one frame -----------------------------------------------------------------------------------
 
 
-def card(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
-    """Draws `panels` over the board; uint8 [H', W', 3], both sides even for video codecs."""
-    return _even(_over_board(panels(view, lines, title), lines))
+def frame_card(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
+    """Draws `frame_panels` over the board; uint8 [H', W', 3], both sides even for video codecs."""
+    return _even(_over_board(frame_panels(view, lines, title), lines))
 
 
-def panels(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
+def frame_panels(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     """Draws the frame with its boxes, and beside it the frame under its attention.
 
     Args:
@@ -92,12 +92,14 @@ def panels(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     Returns:
       uint8 [H', W', 3].
     """
-    plain = overlay.boxed(view.frame, view.detections, view.truth)
+    plain = overlay.boxed_frame(view.frame, view.detections, view.truth)
     # The plain frame first: what is under the heat can be looked up beside it.
     pictures = [_titled_by_best_class(plain, title, lines)]
     if view.saliency is not None:
         # True boxes are drawn on the left only: dashes on the heat map hide what is below them.
-        heated = overlay.boxed(heat_map.blend(view.frame, view.saliency), view.detections, None)
+        heated = overlay.boxed_frame(
+            heat_map.blend_heat(view.frame, view.saliency), view.detections, None
+        )
         legend = [("attention", overlay.HEAT)]
         if view.detections is not None:
             legend.append(("detected", overlay.DETECTED))
@@ -113,12 +115,12 @@ def strip_picture(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     """Draws one picture of a film strip: the frame under its attention with all boxes; uint8."""
     frame = view.frame
     if view.saliency is not None:
-        frame = heat_map.blend(frame, view.saliency)
-    boxed = overlay.boxed(frame, view.detections, view.truth)
+        frame = heat_map.blend_heat(frame, view.saliency)
+    boxed = overlay.boxed_frame(frame, view.detections, view.truth)
     return _titled_by_best_class(boxed, title, lines)
 
 
-def strip(pictures: Sequence[np.ndarray], lines: ScoreLines) -> np.ndarray:
+def frame_strip(pictures: Sequence[np.ndarray], lines: ScoreLines) -> np.ndarray:
     """Draws pictures of frames in two rows over the board of the whole video; uint8 [H', W', 3]."""
     rows = overlay.filmstrip(np.stack(pictures), columns=STRIP_FRAMES // 2, ground=BAND)
     return _over_board(rows, lines)
@@ -137,15 +139,15 @@ def _titled_by_best_class(picture: np.ndarray, title: str, lines: ScoreLines) ->
 def _titled(
     picture: np.ndarray, parts: Sequence[tuple[str, Colour]], mark: str = "", least: int = 1
 ) -> np.ndarray:
-    """`overlay.titled`, except that the last part is cut where it does not fit, as by `fitted`."""
+    """`overlay.titled_frame`, but the last part is cut where it does not fit, by `fitted_text`."""
     font = ImageFont.load_default(overlay.text_size(max(picture.shape[:2])))
     used = 0.0
     for text, _ in parts[:-1]:
         used += font.getlength(text + "  ")
     text, colour = parts[-1]
-    # 4 pixels are the left margin of `overlay.titled`.
+    # 4 pixels are the left margin of `overlay.titled_frame`.
     short = fitted_text(text, font, picture.shape[1] - 4 - used, mark, least)
-    return overlay.titled(picture, [*parts[:-1], (short, colour)])
+    return overlay.titled_frame(picture, [*parts[:-1], (short, colour)])
 
 
 def _over_board(picture: np.ndarray, lines: ScoreLines) -> np.ndarray:

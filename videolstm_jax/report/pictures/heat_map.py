@@ -14,7 +14,7 @@ GREY_WEIGHTS = (0.299, 0.587, 0.114)
 """Rec. 601 luma."""
 
 
-def heat(saliency: np.ndarray) -> np.ndarray:
+def heat_colours(saliency: np.ndarray) -> np.ndarray:
     """Colours a saliency map with matplotlib's `inferno`, opaque in proportion to saliency.
 
     Args:
@@ -52,7 +52,7 @@ def _inferno() -> np.ndarray:
     return colormaps["inferno"](np.linspace(0.25, 1.0, 256), bytes=True)[:, :3]
 
 
-def blend(frame: np.ndarray, saliency: np.ndarray, alpha: float = 0.8) -> np.ndarray:
+def blend_heat(frame: np.ndarray, saliency: np.ndarray, alpha: float = 0.8) -> np.ndarray:
     """Blends a frame, faded to grey, with the colours of its saliency.
 
     Args:

@@ -47,7 +47,7 @@ def display_size(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(width * side / longest)), max(1, round(height * side / longest))
 
 
-def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resized_frame(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes frames [n, H, W, 3] to `size` (W', H').
 
     Pixels are repeated where both factors are whole numbers; otherwise Pillow's box filter is used.
@@ -158,7 +158,7 @@ def text_size(side: int) -> int:
     return max(10, min(48, round(side / 16)))
 
 
-def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray:
+def titled_frame(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray:
     """Puts a dark band with short texts, each in its colour, above a frame.
 
     Texts from the first that does not fit are left out.
@@ -175,7 +175,9 @@ def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray
     return np.concatenate([np.asarray(band), frame])
 
 
-def boxed(frame: np.ndarray, detections: np.ndarray | None, truth: np.ndarray | None) -> np.ndarray:
+def boxed_frame(
+    frame: np.ndarray, detections: np.ndarray | None, truth: np.ndarray | None
+) -> np.ndarray:
     """Draws true boxes, white and dashed, and over them the detected boxes, cyan."""
     # Detections on top: where both agree, the solid line shows through the gaps of the dashes.
     below, above = _boxes(truth), _boxes(detections)
@@ -218,7 +220,7 @@ def filmstrip(
     return sheet
 
 
-def evenly(length: int, count: int) -> np.ndarray:
+def evenly_spaced(length: int, count: int) -> np.ndarray:
     """Returns numbers of `count` frames, or of all if fewer, spread from the first to the last."""
     # Rounding may give one number twice where frames are few.
     return np.unique(np.rint(np.linspace(0, length - 1, min(count, length))).astype(int))

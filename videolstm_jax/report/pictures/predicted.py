@@ -62,11 +62,11 @@ class Renderer:
 
     def card(self, frame: np.ndarray, t: int) -> np.ndarray:
         """Draws a picture of the film: the panels, and below them the score board."""
-        return frame_picture.card(self._view(frame, t), self._lines(t), f"frame {t}")
+        return frame_picture.frame_card(self._view(frame, t), self._lines(t), f"frame {t}")
 
     def panels(self, frame: np.ndarray, t: int) -> np.ndarray:
         """Draws the frame, and beside it the frame under its attention."""
-        return frame_picture.panels(self._view(frame, t), self._lines(t), f"frame {t}")
+        return frame_picture.frame_panels(self._view(frame, t), self._lines(t), f"frame {t}")
 
     def strip_picture(self, frame: np.ndarray, t: int) -> np.ndarray:
         """Draws the frame with attention and boxes over it, for a film strip."""
@@ -75,11 +75,13 @@ class Renderer:
     def strip(self, frames: Mapping[int, np.ndarray]) -> np.ndarray:
         """Draws the frames of `strip_frames` over the score board of the whole video."""
         pictures = [self.strip_picture(frames[t], t) for t in self.strip_frames()]
-        return frame_picture.strip(pictures, self._lines(self._prediction.video.frames - 1))
+        return frame_picture.frame_strip(pictures, self._lines(self._prediction.video.frames - 1))
 
     def strip_frames(self) -> list[int]:
         """Returns the frames of the film strip, spread evenly from the first to the last."""
-        return overlay.evenly(self._prediction.video.frames, frame_picture.STRIP_FRAMES).tolist()
+        return overlay.evenly_spaced(
+            self._prediction.video.frames, frame_picture.STRIP_FRAMES
+        ).tolist()
 
     def _view(self, frame: np.ndarray, t: int) -> frame_picture.FrameView:
         prediction = self._prediction
@@ -89,9 +91,9 @@ class Renderer:
         # None means that boxes were not made; no box on this frame is an empty array.
         detections, truth = None, None
         if prediction.detections:
-            detections = boxes_at(prediction.detections, t)
+            detections = boxes_at_frame(prediction.detections, t)
         if prediction.truth:
-            truth = boxes_at(prediction.truth, t)
+            truth = boxes_at_frame(prediction.truth, t)
         return frame_picture.frame_view(frame, self._side, heat, detections=detections, truth=truth)
 
     def _lines(self, t: int) -> ScoreLines:
@@ -132,7 +134,7 @@ class Renderer:
         return f" ({', '.join(remarks)})"
 
 
-def boxes_at(tubes: Sequence[Tube], frame: int) -> np.ndarray:
+def boxes_at_frame(tubes: Sequence[Tube], frame: int) -> np.ndarray:
     """Returns the boxes [n, 4] of the tubes that exist at a frame."""
     boxes = []
     for tube in tubes:

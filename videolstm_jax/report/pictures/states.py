@@ -52,7 +52,7 @@ def state_sheet(
             if column == 0:
                 title = name
             pictures.append(
-                overlay.titled(_enlarged(row[column], size, fit), [(title, overlay.TEXT)])
+                overlay.titled_frame(_enlarged(row[column], size, fit), [(title, overlay.TEXT)])
             )
     return overlay.filmstrip(np.stack(pictures), columns=len(frames), ground=overlay.BAND)
 

@@ -15,7 +15,7 @@ from videolstm_jax.durable import is_bucket
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.manager import opened_manager, sync_steps
-from videolstm_jax.train.checkpoints.orbax_errors import as_damage, as_file_error
+from videolstm_jax.train.checkpoints.orbax_errors import checkpoint_damage, orbax_file_error
 from videolstm_jax.train.checkpoints.versions import package_versions
 from videolstm_jax.train.mesh import placed_array
 from videolstm_jax.types import TrainState
@@ -108,14 +108,14 @@ class Checkpoints:
             }
         )
         # Last, so that it is of all that stands before it.
-        meta["sha256"] = manifest.digest(meta)
+        meta["sha256"] = manifest.manifest_digest(meta)
         save = self._args.StandardSave
         items = self._args.Composite(
             params=save(state.params),
             rest=save((state.step, state.opt_state)),
             meta=self._args.JsonSave(meta),
         )
-        with as_file_error(self.folder, f"cannot save step {step}"):
+        with orbax_file_error(self.folder, f"cannot save step {step}"):
             # Orbax ends the save before this one first.
             self._manager.save(step, args=items)
             self._sync()
@@ -127,7 +127,7 @@ class Checkpoints:
         Raises:
           FileError: it failed.
         """
-        with as_file_error(self.folder, "cannot save"):
+        with orbax_file_error(self.folder, "cannot save"):
             self._manager.wait_until_finished()
             self._sync()
 
@@ -145,7 +145,7 @@ class Checkpoints:
             with contextlib.suppress(Exception):
                 self._manager.close()
             raise
-        with as_file_error(self.folder, "cannot save"):
+        with orbax_file_error(self.folder, "cannot save"):
             self._manager.close()
 
     # ---- reading ---------------------------------------------------------------------------------
@@ -158,13 +158,13 @@ class Checkpoints:
         """
         step = self._existing(step)
         items = self._args.Composite(meta=self._args.JsonRestore())
-        with as_damage(self.folder / str(step), "the JSON item cannot be read"):
+        with checkpoint_damage(self.folder / str(step), "the JSON item cannot be read"):
             meta = self._manager.restore(step, args=items)["meta"]
-        return manifest.checked_meta(meta, self.folder / str(step))
+        return manifest.checked_checkpoint_meta(meta, self.folder / str(step))
 
     def params_sha256(self, step: int | None = None) -> str:
         """One sha256 of all parameters of a checkpoint, made from those of its arrays."""
-        return manifest.digest(manifest.rows_within("params.", self.meta(step)["leaves"]))
+        return manifest.manifest_digest(manifest.rows_within("params.", self.meta(step)["leaves"]))
 
     def check(
         self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
@@ -223,7 +223,7 @@ class Checkpoints:
         # `_placed` puts the arrays where the caller needs them.
         target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
         items = self._args.Composite(**{item: self._args.StandardRestore(target)})
-        with as_damage(self.folder / str(step), f"{item} cannot be read"):
+        with checkpoint_damage(self.folder / str(step), f"{item} cannot be read"):
             return self._manager.restore(step, args=items)[item]
 
     def _check(
@@ -236,14 +236,14 @@ class Checkpoints:
     ) -> None:
         """Raises FileError where identity, names, dtypes or shapes are not those expected."""
         place = self.folder / str(step)
-        manifest.check_identity(meta["identity"], identity, place, self.folder.parent)
+        manifest.check_checkpoint_identity(meta["identity"], identity, place, self.folder.parent)
         leaves = manifest.rows_within(within, meta["leaves"])
-        manifest.check_fits(leaves, manifest.manifest_of(like, content=False), place)
+        manifest.check_checkpoint_fits(leaves, manifest.manifest_of(like, content=False), place)
 
     def _verify(self, step: int, meta: Mapping[str, Any], tree: PyTree) -> None:
         """Raises FileError where the content of an array is not the one that was saved."""
         place = self.folder / str(step)
-        manifest.check_content(meta["leaves"], manifest.manifest_of(tree), place)
+        manifest.check_checkpoint_content(meta["leaves"], manifest.manifest_of(tree), place)
 
     def _existing(self, step: int | None) -> int:
         """The number of a checkpoint that is there, of the last one for None."""

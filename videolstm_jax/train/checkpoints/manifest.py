@@ -51,12 +51,12 @@ def as_json(value: Any) -> Any:
     return json.loads(json.dumps(value, allow_nan=False))
 
 
-def digest(meta: Mapping[str, Any]) -> str:
+def manifest_digest(meta: Mapping[str, Any]) -> str:
     """The sha256 of JSON values, whatever the order of their names."""
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
 
 
-def checked_meta(meta: Any, place: epath.Path) -> dict[str, Any]:
+def checked_checkpoint_meta(meta: Any, place: epath.Path) -> dict[str, Any]:
     """The JSON item of a checkpoint without its sha256, which must agree.
 
     Raises:
@@ -65,7 +65,7 @@ def checked_meta(meta: Any, place: epath.Path) -> dict[str, Any]:
     sha256 = None
     if isinstance(meta, dict):
         sha256 = meta.pop("sha256", None)
-    if sha256 is None or sha256 != digest(meta):
+    if sha256 is None or sha256 != manifest_digest(meta):
         raise DamagedCheckpoint(f"{place}: the JSON item is damaged: its sha256 does not agree")
     return meta
 
@@ -76,7 +76,7 @@ _LATER = ("extractor.",)
 """How names begin that were added to the identity later; a checkpoint without them is older."""
 
 
-def check_identity(
+def check_checkpoint_identity(
     saved: Mapping[str, Any], identity: Mapping[str, Any], place: epath.Path, run: epath.Path
 ) -> None:
     """Compares the identity of a checkpoint with the one that it must agree with.
@@ -119,7 +119,9 @@ def unrecorded(saved: Mapping[str, Any], identity: Mapping[str, Any]) -> list[st
     return [name for name in identity if name.startswith(_LATER) and name not in saved]
 
 
-def check_fits(leaves: Mapping[str, Any], expected: Mapping[str, Any], place: epath.Path) -> None:
+def check_checkpoint_fits(
+    leaves: Mapping[str, Any], expected: Mapping[str, Any], place: epath.Path
+) -> None:
     """Compares the manifest of a checkpoint with one that has no content.
 
     Raises:
@@ -136,7 +138,7 @@ def check_fits(leaves: Mapping[str, Any], expected: Mapping[str, Any], place: ep
             raise FileError(f"{place}: {name} is {_describe(row)}; expected {_describe(like)}")
 
 
-def check_content(
+def check_checkpoint_content(
     leaves: Mapping[str, Any], manifest: Mapping[str, Any], place: epath.Path
 ) -> None:
     """Compares arrays that were read with those that were saved.

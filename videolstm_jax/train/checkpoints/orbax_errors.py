@@ -20,7 +20,7 @@ class DamagedCheckpoint(FileError):
 
 
 @contextlib.contextmanager
-def as_file_error(folder: epath.Path, problem: str) -> Iterator[None]:
+def orbax_file_error(folder: epath.Path, problem: str) -> Iterator[None]:
     """Turns any error into a FileError "FOLDER: PROBLEM: cause"."""
     try:
         yield
@@ -30,7 +30,7 @@ def as_file_error(folder: epath.Path, problem: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def as_damage(place: epath.Path, problem: str) -> Iterator[None]:
+def checkpoint_damage(place: epath.Path, problem: str) -> Iterator[None]:
     """Turns an error of reading a checkpoint into a DamagedCheckpoint "PLACE: PROBLEM: cause"."""
     try:
         yield

@@ -17,7 +17,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.manifest import unrecorded
 from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
 from videolstm_jax.train.checkpoints.versions import versions_difference
-from videolstm_jax.train.log import last_step
+from videolstm_jax.train.log import last_logged_step
 
 if TYPE_CHECKING:
     from etils import epath
@@ -222,7 +222,7 @@ def _warn_of_lost(folder: epath.Path, newest: int | None) -> None:
     A training that was killed has logged some steps after its last checkpoint. One that had come to
     its end has its last step in both.
     """
-    logged_step = last_step(folder / "metrics.jsonl")
+    logged_step = last_logged_step(folder / "metrics.jsonl")
     is_finished = (folder / "config.json").exists()
     if newest is None:
         trace = _trace_of_training(folder, logged_step)

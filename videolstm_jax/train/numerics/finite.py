@@ -34,9 +34,9 @@ def first_not_finite(
       after: the state with the update.
 
     Returns:
-      k for the k-th name of `checked_names`.
+      k for the k-th name of `names_of_checked_numbers`.
     """
-    # In the order of `checked_names`: the cause comes before what it spoils.
+    # In the order of `names_of_checked_numbers`: the cause comes before what it spoils.
     values = [loss, accuracy, *jax.tree.leaves(gradient), gradient_norm]
     values += _floats(after).values()
     flags = []
@@ -47,7 +47,7 @@ def first_not_finite(
     return jnp.where(not_finite.any(), jnp.argmax(not_finite) + 1, 0).astype(jnp.int32)
 
 
-def checked_names(state: TrainState) -> list[str]:
+def names_of_checked_numbers(state: TrainState) -> list[str]:
     """What `first_not_finite` looks at, in its order, in the words of a message."""
     names = ["the loss", "the accuracy"]
     for name in named_leaves(state.params):
@@ -58,7 +58,7 @@ def checked_names(state: TrainState) -> list[str]:
     return names
 
 
-def kept_unless_finite(not_finite: Array, before: TrainState, after: TrainState) -> TrainState:
+def state_unless_not_finite(not_finite: Array, before: TrainState, after: TrainState) -> TrainState:
     """The state after a step; parameters and optimizer stay as they were where it is not finite.
 
     The step is counted in both cases, since its batch has been drawn.
@@ -74,12 +74,12 @@ def kept_unless_finite(not_finite: Array, before: TrainState, after: TrainState)
     return after._replace(params=params, opt_state=opt_state)
 
 
-def problem_of(metrics: Metrics, names: list[str]) -> str:
+def not_finite_problem(metrics: Metrics, names: list[str]) -> str:
     """What is not finite in a step, such as "the loss is nan"; empty where all is finite.
 
     Args:
       metrics: of the step, on the host.
-      names: `checked_names` of the state.
+      names: `names_of_checked_numbers` of the state.
     """
     if not metrics.not_finite:
         return ""

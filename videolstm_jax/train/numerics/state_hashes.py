@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from videolstm_jax.train.checkpoints.manifest import digest, manifest_of
+from videolstm_jax.train.checkpoints.manifest import manifest_digest, manifest_of
 from videolstm_jax.train.log import MetricsLog
 
 if TYPE_CHECKING:
@@ -65,4 +65,4 @@ def state_digests(state: TrainState) -> dict[str, Any]:
     arrays = {}
     for name, row in manifest.items():
         arrays[name] = row["sha256"][:_SHOWN]
-    return {"sha256": digest(manifest), "arrays": arrays}
+    return {"sha256": manifest_digest(manifest), "arrays": arrays}

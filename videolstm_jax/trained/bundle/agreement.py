@@ -14,14 +14,14 @@ from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import tap_layer
 from videolstm_jax.nn.preprocessing import PREPROCESSING, pixels
 from videolstm_jax.trained.bundle.record import BackboneRecord, BundleRecord
-from videolstm_jax.trained.bundle.writer import CELL_FILE, backbone_file
+from videolstm_jax.trained.bundle.writer import CELL_FILE, bundled_backbone_file
 from videolstm_jax.trained.foreground import foreground_problem
 
 CHANNELS: Mapping[str, int] = {"rgb": 3, "flow": 2}
 """The channels of the images of each stream."""
 
 
-def record_problem(record: BundleRecord) -> str:
+def bundle_record_problem(record: BundleRecord) -> str:
     """How the classes, layers, backbones, files and flow of a record contradict one another."""
     config = record.model
     if len(record.classes) != config.classes:
@@ -84,7 +84,7 @@ def _streams_problem(record: BundleRecord, streams: Mapping[str, set[str]]) -> s
     if set(record.backbones) != set(streams):
         return f"ConvNets of {_names(record.backbones)}; expected those of {_names(streams)}"
     # Exactly these: the digest of a file that is not listed would never be compared.
-    expected = {CELL_FILE, *map(backbone_file, streams)}
+    expected = {CELL_FILE, *map(bundled_backbone_file, streams)}
     if set(record.files) != expected:
         return f"lists {_names(record.files)}; expected {_names(expected)}"
     for stream, row in record.backbones.items():
@@ -129,7 +129,9 @@ def _prepared(name: str, mean: tuple[float, ...], scale: tuple[float, ...]) -> s
     return f"{name} with mean {list(mean)} and scale {list(scale)}"
 
 
-def tensors_problem(arrays: Mapping[str, np.ndarray], leaves: Mapping[str, np.ndarray]) -> str:
+def bundle_tensors_problem(
+    arrays: Mapping[str, np.ndarray], leaves: Mapping[str, np.ndarray]
+) -> str:
     """How the tensors of a file differ from the leaves, by name, that a network needs."""
     # Both ways: a tensor too many is as suspicious as one too few.
     for name in arrays:

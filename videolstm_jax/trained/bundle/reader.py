@@ -11,7 +11,7 @@ import safetensors.numpy
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.backbone.block import TrainedBlock, params_like
+from videolstm_jax.backbone.block import TrainedBlock, block_params_like
 from videolstm_jax.backbone.convnet import TrainedConvNet
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import FileError
@@ -20,17 +20,17 @@ from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.folders import leads_out_by_link
 from videolstm_jax.json_records import parse_record
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import ImageNetwork, params_for_layers, tapped
+from videolstm_jax.nn.network import ImageNetwork, network_params_for_layers, tapped
 from videolstm_jax.sealed_json import json_sha256, parse_json
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.trained.bundle.agreement import record_problem, tensors_problem
-from videolstm_jax.trained.bundle.record import BundleRecord, settings_problem
+from videolstm_jax.trained.bundle.agreement import bundle_record_problem, bundle_tensors_problem
+from videolstm_jax.trained.bundle.record import BundleRecord, bundle_settings_problem
 from videolstm_jax.trained.bundle.writer import (
     CELL_FILE,
     RECORD,
     VERSIONS,
-    backbone_file,
-    needed_params,
+    bundled_backbone_file,
+    bundled_params,
 )
 from videolstm_jax.trained.foreground import axis_of
 from videolstm_jax.trained.functions import Scales
@@ -103,7 +103,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
     plain_record, record = _read_record(folder / RECORD)
     with reading(folder / RECORD):
         block = _block(record)
-        cell_shapes = _shapes("model", lambda _: params_like(record.model, block))
+        cell_shapes = _shapes("model", lambda _: block_params_like(record.model, block))
         networks = _networks(record)
     arrays = {}
     for name, sha256 in record.files.items():
@@ -141,7 +141,7 @@ def _convnets(
     """
     convnets = {}
     for stream, row in record.backbones.items():
-        name = backbone_file(stream)
+        name = bundled_backbone_file(stream)
         network, shapes = networks[stream]
         params = _needed(network, shapes, tuple(row.layers), arrays[name], folder / name)
         convnets[stream] = TrainedConvNet(
@@ -188,14 +188,14 @@ def _read_record(path: epath.Path) -> tuple[dict[str, Any], BundleRecord]:
     """The content of model.json, of this version and unchanged, plain and as a typed record."""
     encoded = files.read_existing(path, made_by="bundle")
     plain_record = parse_json(encoded, path)
-    problem = _version_problem(plain_record) or settings_problem(plain_record)
+    problem = _version_problem(plain_record) or bundle_settings_problem(plain_record)
     if problem:
         raise FileError(f"{path}: {problem}")
     # Fields before the sum: a wrong value is named, where the sum only says that there is one.
     record = parse_record(encoded, BundleRecord, path)
     # A cell of the user's own is imported to be compared, which may fail.
     with reading(path):
-        problem = _sum_problem(plain_record) or record_problem(record)
+        problem = _sum_problem(plain_record) or bundle_record_problem(record)
     if problem:
         raise FileError(f"{path}: {problem}")
     return plain_record, record
@@ -271,14 +271,14 @@ def _needed(
     """The parameters of a ConvNet; those that its layers do not need take no memory."""
     # NumPy has no arrays of more than a size that a record may still give.
     with reading(path.parent / RECORD, "describes no network", ValueError):
-        needed = needed_params(network, like, layers)
-    return params_for_layers(network, like, layers) | _filled(needed, arrays, path)
+        needed = bundled_params(network, like, layers)
+    return network_params_for_layers(network, like, layers) | _filled(needed, arrays, path)
 
 
 def _filled(like: PyTree, arrays: dict[str, np.ndarray], path: epath.Path) -> PyTree:
     """The tree `like` with the arrays of a file as its leaves, which must fit exactly."""
     leaves = named_leaves(like)
-    problem = tensors_problem(arrays, leaves)
+    problem = bundle_tensors_problem(arrays, leaves)
     if problem:
         raise FileError(f"{path}: {problem}")
     # In the order of the leaves of `like`; the file has its tensors in an order of its own.

@@ -205,7 +205,7 @@ class BundleRecord:
             raise ValueError(f"classes is {text}; expected different names")
 
 
-def settings_problem(record: Mapping[str, Any]) -> str:
+def bundle_settings_problem(record: Mapping[str, Any]) -> str:
     """What is wrong with the settings in model.json, before they are decoded.
 
     A setting that is absent would become the default of this version, which may be another one

@@ -20,7 +20,7 @@ from videolstm_jax import files
 from videolstm_jax.backbone.convnet import Backbone, fit_entry
 from videolstm_jax.dataset.training_list import KEY, list_record
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.network import ImageNetwork, params_for_layers
+from videolstm_jax.nn.network import ImageNetwork, network_params_for_layers
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.bundle.card import model_card
@@ -70,8 +70,10 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     encoded_files = {CELL_FILE: safetensors.numpy.save(_arrays(model.params))}
     for backbone in backbones:
         convnet = backbone.convnet
-        params = needed_params(convnet.network, convnet.params, tuple(backbone.dtypes))
-        encoded_files[backbone_file(backbone.stream)] = safetensors.numpy.save(_arrays(params))
+        params = bundled_params(convnet.network, convnet.params, tuple(backbone.dtypes))
+        encoded_files[bundled_backbone_file(backbone.stream)] = safetensors.numpy.save(
+            _arrays(params)
+        )
     record = _record(model, backbones)
     record["files"] = {}
     for name, encoded in encoded_files.items():
@@ -165,13 +167,13 @@ def _arrays(params: PyTree) -> dict[str, np.ndarray]:
     return {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
 
 
-def needed_params(network: ImageNetwork, params: PyTree, layers: tuple[str, ...]) -> PyTree:
+def bundled_params(network: ImageNetwork, params: PyTree, layers: tuple[str, ...]) -> PyTree:
     """The parameters of a ConvNet that these layers depend on, without the others."""
     # What is not needed has been replaced by zeros without memory; the rest is the same object.
-    reduced = params_for_layers(network, params, layers)
+    reduced = network_params_for_layers(network, params, layers)
     return {name: part for name, part in params.items() if reduced[name] is part}
 
 
-def backbone_file(stream: str) -> str:
+def bundled_backbone_file(stream: str) -> str:
     """The name of the file with the parameters of the ConvNet of a stream."""
     return f"{stream}.safetensors"
