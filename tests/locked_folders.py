@@ -11,7 +11,7 @@ def owner_file(folder, name=".lock", **changes):
     """Leaves the lock of this process, as it would be with some fields of another."""
     folder.mkdir(exist_ok=True)
     path = folder / name
-    path.write_text(json.dumps(owner.this_process("train")._asdict() | changes))
+    path.write_text(json.dumps(owner.this_lock_owner("train")._asdict() | changes))
     return path
 
 

@@ -5,7 +5,7 @@ import jax
 from videolstm_jax.core.model import make_model
 from videolstm_jax.paper.plan import plan_rows
 from videolstm_jax.paper.request import request_of
-from videolstm_jax.paper.rows import find_rows
+from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.train.graft import named_leaves
 
@@ -22,7 +22,7 @@ def request(preset="paper", settings=None, **options):
 
 
 def plan(*names, **options):
-    return plan_rows(find_rows(names), request(**options))
+    return plan_rows(find_paper_rows(names), request(**options))
 
 
 def shapes(sizes):

@@ -16,7 +16,7 @@ from videolstm_jax.lock.bucket import bucket_writer
 def in_bucket(folder, *, name=".lock", rivals="", break_lock=False):
     return bucket_writer(
         epath.Path(folder),
-        owner.this_process("train"),
+        owner.this_lock_owner("train"),
         name=name,
         rivals=rivals,
         break_lock=break_lock,

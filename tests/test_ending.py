@@ -53,7 +53,7 @@ def main(argv):
     del thing
     gc.collect()
     time.sleep(60)
-app.run(ending.guarded(main))
+app.run(ending.guarded_command(main))
 """
 
 
@@ -78,7 +78,7 @@ def test_a_signal_that_does_not_end_the_waiting_of_the_main_thread_is_sent_again
         "    threading.Thread(target=come, daemon=True).start()\n"
         "    threading.Event().wait(60)\n"
         "    print('not interrupted')\n"
-        "app.run(ending.guarded(main))"
+        "app.run(ending.guarded_command(main))"
     )
     assert run_code(code) == (128 + number, "", STOPPED)
 
@@ -97,7 +97,7 @@ def test_the_interpreter_is_not_torn_down_under_a_thread(number, tmp_path):
         "    with sole_writer(sys.argv[1], 'train'):\n"
         f"        os.kill(os.getpid(), {int(number)})\n"
         "        time.sleep(60)\n"
-        "app.run(ending.guarded(main))"
+        "app.run(ending.guarded_command(main))"
     )
     assert run_code(code, str(tmp_path / "run")) == (128 + number, "buffered", STOPPED)
     assert not (tmp_path / "run").exists()
@@ -124,7 +124,7 @@ def test_ctrl_c_while_the_decoder_is_imported_is_one_line(tmp_path):
         "def main(argv):\n"
         "    sys.modules['videolstm_jax.video.guard'] = types.ModuleType('guard')\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "app.run(ending.guarded(main))"
+        "app.run(ending.guarded_command(main))"
     )
     status, _, errors = run_code(code)
     assert (status, errors) == (130, STOPPED)

@@ -48,7 +48,7 @@ from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
-app.run(ending.guarded(lambda argv: {reader}))
+app.run(ending.guarded_command(lambda argv: {reader}))
 """
 
 # A command handles signals itself, and lends them to a training. A signal that the training has

@@ -89,7 +89,7 @@ def test_lists_are_read_with_either_spelling_slash_and_ending(tmp_path):
 )
 def test_damaged_lists_are_named(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
-    read = {"c": list_files.read_classes, "t": list_files.read_video_list, "l": read_labels_csv}[
+    read = {"c": list_files.read_class_list, "t": list_files.read_video_list, "l": read_labels_csv}[
         name[0]
     ]
     with pytest.raises(FileError, match=message):
@@ -132,11 +132,11 @@ def test_damaged_hmdb51_lists_are_named(tmp_path):
 def test_text_that_is_not_utf8_is_named(tmp_path):
     (tmp_path / "classInd.txt").write_bytes(b"1 \xff\xfe")
     with pytest.raises(FileError, match=r"classInd\.txt: not UTF-8"):
-        list_files.read_classes(epath.Path(tmp_path / "classInd.txt"))
+        list_files.read_class_list(epath.Path(tmp_path / "classInd.txt"))
 
 
 @pytest.mark.parametrize(
-    "read", [list_files.read_classes, list_files.read_video_list, read_labels_csv]
+    "read", [list_files.read_class_list, list_files.read_video_list, read_labels_csv]
 )
 def test_lists_that_are_not_there_are_named(tmp_path, read):
     for path in (tmp_path / "list.txt", tmp_path):

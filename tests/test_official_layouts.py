@@ -89,7 +89,7 @@ def test_labels_csv_stands_before_lists_beside_and_after_lists_that_are_named(tm
 def test_label_files_count_from_one(tmp_path):
     (tmp_path / "classInd.txt").write_text("0 Basketball\n1 BasketballDunk")
     with pytest.raises(FileError, match='expected class 1 as "1 Name", since classes count from 1'):
-        list_files.read_classes(epath.Path(tmp_path / "classInd.txt"))
+        list_files.read_class_list(epath.Path(tmp_path / "classInd.txt"))
     videos = [splits.ListedVideo("Basketball/x", "", "Basketball", "g")]
     with pytest.raises(
         FileError, match="has class number 0; expected 1, since classes count from 1"

@@ -11,7 +11,7 @@ from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.paper.costs import dataset_of_place, plan_cost_text, task_costs
 from videolstm_jax.paper.plan import plan_rows
 from videolstm_jax.paper.rates import measured_stage_cost
-from videolstm_jax.paper.rows import find_rows
+from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.quantities import duration_text
 from videolstm_jax.train.cost import model_sizes
@@ -89,7 +89,7 @@ def costs():
     return {cost.task.name: cost for cost in task_costs(tasks, TERAFLOPS)}
 
 
-@pytest.mark.parametrize("row", find_rows([]), ids=lambda row: row.name)
+@pytest.mark.parametrize("row", find_paper_rows([]), ids=lambda row: row.name)
 def test_the_plan_of_a_row_is_consistent(row, costs):
     tasks = plan_rows([row], request(settings={"convnet__weights": "vgg16.h5"}, external={}))
     for task in tasks:

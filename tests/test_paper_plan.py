@@ -7,7 +7,7 @@ from videolstm_jax.errors import ConfigError
 from videolstm_jax.paper.costs import dataset_of_place
 from videolstm_jax.paper.plan import plan_rows, task_waves
 from videolstm_jax.paper.request import request_of
-from videolstm_jax.paper.rows import find_rows
+from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.train.cost import model_sizes
 
@@ -32,7 +32,7 @@ def test_every_row_can_be_planned_alone(everything):
     names = {task.name for task in everything}
     on_test = any("-on-test" in name for name in names)
     preset = "authors" if on_test else "paper"
-    for row in find_rows([]):
+    for row in find_paper_rows([]):
         tasks = plan_rows([row], request(preset, on_test=on_test))
         assert names.issuperset(task.name for task in tasks)
         assert tasks
@@ -175,7 +175,7 @@ def test_a_plan_without_its_data_is_refused(name, options, message):
 def test_figures_need_boxes():
     cfg = configured("paper", workdir="work", data__videos="UCF-101")
     with pytest.raises(ConfigError, match=r"figure4a/alstm/smooth needs --data\.boxes=BOXES"):
-        plan_rows(find_rows(["figure4"]), request_of(cfg, videos=VIDEOS))
+        plan_rows(find_paper_rows(["figure4"]), request_of(cfg, videos=VIDEOS))
 
 
 @pytest.mark.parametrize("setting", ["seed", "model__cell", "data__split", "train__keep"])

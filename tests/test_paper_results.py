@@ -7,10 +7,10 @@ from paper_archives import request
 from videolstm_jax import files
 from videolstm_jax.config_json import save_config
 from videolstm_jax.dataset_json import save_dataset
-from videolstm_jax.paper.figure4 import draw_curves, read_curve
+from videolstm_jax.paper.figure4 import draw_figure4, read_figure4_curve
 from videolstm_jax.paper.request import SplitPlace, places_of
 from videolstm_jax.paper.results import collect_results, measures_path_of_row, scores_path_of_row
-from videolstm_jax.paper.rows import ROWS, find_rows
+from videolstm_jax.paper.rows import ROWS, find_paper_rows
 from videolstm_jax.paper.showing import results_text
 from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video
@@ -128,7 +128,7 @@ def test_results_that_depend_on_the_test_list_are_marked(tmp_path):
 def test_the_table_names_what_is_missing_and_its_command(tmp_path, width):
     asked = request(tmp_path)
     write_dataset(tmp_path, SplitPlace("ucf101", 1))
-    rows = find_rows([])
+    rows = find_paper_rows([])
     text = results_text(collect_results(rows, asked), asked, COMMAND, width=width)
     table, _, missing = text.partition("\nmissing:\n")
     assert max(map(len, table.splitlines())) <= width
@@ -174,7 +174,7 @@ def figure(tmp_path):
     """Curves of two seeds, but for the second seed of the raw ALSTM."""
     asked = request(tmp_path, seeds=(0, 1))
     write_dataset(tmp_path, SplitPlace("ucf101", 1))
-    for row in find_rows(["figure4"]):
+    for row in find_paper_rows(["figure4"]):
         for seed in (0, 1):
             if (row.name, seed) != ("figure4a/alstm/raw", 1):
                 path = measures_path_of_row(row, SplitPlace("ucf101", 1), asked, seed)
@@ -190,28 +190,28 @@ def test_the_number_of_a_curve_is_at_one_threshold(figure):
 
 
 def test_curves_have_all_thresholds_and_seeds(figure):
-    curve = read_curve(ROWS["figure4a/videolstm/smooth"], figure)
+    curve = read_figure4_curve(ROWS["figure4a/videolstm/smooth"], figure)
     assert curve.values.shape == (2, 19) and curve.iou[[0, -1]].tolist() == [0.05, 0.95]
-    assert read_curve(ROWS["figure4a/alstm/raw"], figure).values.shape == (1, 19)
-    curve = read_curve(ROWS["figure4b/videolstm/smooth"], figure)
+    assert read_figure4_curve(ROWS["figure4a/alstm/raw"], figure).values.shape == (1, 19)
+    curve = read_figure4_curve(ROWS["figure4b/videolstm/smooth"], figure)
     assert curve.iou.tolist() == [0.1, 0.2, 0.5] and curve.values[0, 2] == pytest.approx(0.2)
 
 
 def test_figures_are_drawn_as_svg_and_png(figure, tmp_path):
-    rows = find_rows(["figure4"])
-    first = draw_curves(rows, figure, str(tmp_path / "drawn" / "figure4"))
+    rows = find_paper_rows(["figure4"])
+    first = draw_figure4(rows, figure, str(tmp_path / "drawn" / "figure4"))
     names = ["figure4a.svg", "figure4a.png", "figure4b.svg", "figure4b.png"]
     assert [path.name for path in first] == names
     svg = first[0].read_bytes()
     assert b"<svg" in svg and first[1].read_bytes()[:4] == b"\x89PNG"
-    draw_curves(rows, figure, str(tmp_path / "drawn" / "figure4"))
+    draw_figure4(rows, figure, str(tmp_path / "drawn" / "figure4"))
     assert first[0].read_bytes() == svg
 
 
 def test_nothing_is_drawn_without_a_curve(tmp_path):
     asked = request(tmp_path)
     write_dataset(tmp_path, SplitPlace("ucf101", 1))
-    assert draw_curves(find_rows(["figure4"]), asked, str(tmp_path / "figure4")) == []
+    assert draw_figure4(find_paper_rows(["figure4"]), asked, str(tmp_path / "figure4")) == []
     row = ROWS["figure4a/alstm/smooth"]
     write_measures(measures_path_of_row(row, SplitPlace("ucf101", 1), asked, 0), 0.5, trained=2)
-    assert read_curve(row, asked).on_test
+    assert read_figure4_curve(row, asked).on_test

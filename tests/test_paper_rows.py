@@ -5,18 +5,18 @@ from command_line import ROOT, run
 
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.listing import list_text, published_text, row_text
+from videolstm_jax.paper.listing import paper_row_text, paper_rows_text, published_text
 from videolstm_jax.paper.numbers import NUMBERS
-from videolstm_jax.paper.rows import EXTERNAL, ROWS, find_rows
+from videolstm_jax.paper.rows import EXTERNAL, ROWS, find_paper_rows
 
 
 def names_of(*names):
-    return [row.name for row in find_rows(names)]
+    return [row.name for row in find_paper_rows(names)]
 
 
 def test_every_table_has_its_rows():
     counts = {}
-    for row in find_rows([]):
+    for row in find_paper_rows([]):
         counts[row.table] = counts.get(row.table, 0) + 1
     assert counts == {
         "table1": 20,
@@ -82,7 +82,7 @@ def test_rows_are_found_once_in_the_order_of_the_tables():
 def test_a_name_that_fits_no_row_is_refused(name, hint):
     message = f"there is no row '{name}'{hint}; `videolstm paper --list` prints all names"
     with pytest.raises(ConfigError, match=message):
-        find_rows([name])
+        find_paper_rows([name])
 
 
 def test_a_number_has_a_row_and_a_source_and_the_others_are_unknown():
@@ -103,20 +103,20 @@ def test_the_documents_have_the_known_numbers():
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_list_fits_the_terminal(width):
-    rows = find_rows([])
-    lines = list_text(rows, width=width).splitlines()
+    rows = find_paper_rows([])
+    lines = paper_rows_text(rows, width=width).splitlines()
     assert max(map(len, lines)) <= width
     for row, line in zip(rows, lines[1:], strict=False):
         assert line.startswith(f"{row.name} ") and line.endswith(f" {published_text(row)}")
 
 
 def test_one_row_is_described_in_full():
-    text = row_text(ROWS["table3/ucf101/videolstm"], "authors")
+    text = paper_row_text(ROWS["table3/ucf101/videolstm"], "authors")
     words = " ".join(text.split())
     assert "runs videolstm on rgb, convalstm on flow" in words
     assert "model.motion_kernel=1" in words and "The paper does not define the flow half" in words
-    assert "model.motion_kernel" not in row_text(ROWS["table3/ucf101/videolstm"])
-    assert "localize.span=0" in row_text(ROWS["figure4a/alstm/raw"])
+    assert "model.motion_kernel" not in paper_row_text(ROWS["table3/ucf101/videolstm"])
+    assert "localize.span=0" in paper_row_text(ROWS["figure4a/alstm/raw"])
 
 
 def test_the_command_lists_rows():

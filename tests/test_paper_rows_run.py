@@ -12,10 +12,10 @@ from videolstm_jax.config import as_text
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.paper.execute import is_task_finished, run_tasks
-from videolstm_jax.paper.figure4 import draw_curves
+from videolstm_jax.paper.figure4 import draw_figure4
 from videolstm_jax.paper.plan import plan_rows
 from videolstm_jax.paper.results import collect_results
-from videolstm_jax.paper.rows import find_rows
+from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.types import Scores
@@ -46,12 +46,12 @@ def archives(tmp_path_factory):
 def finished(archives):
     """Two rows of two data sets and curves of Figure 4, with all that they share."""
     asked = request(archives)
-    make(find_rows(ROWS), asked)
+    make(find_paper_rows(ROWS), asked)
     return asked
 
 
 def test_some_rows_end_with_a_number(finished, archives):
-    results = collect_results(find_rows(ROWS), finished)
+    results = collect_results(find_paper_rows(ROWS), finished)
     assert [result.row.name for result in results] == [
         "table1/ucf101/rgb/convnet",
         "table2/hmdb51/appearance/alstm/split1",
@@ -62,13 +62,13 @@ def test_some_rows_end_with_a_number(finished, archives):
     for result in results:
         assert 0 <= result.mean <= 100 and not result.missing and not result.on_test
         assert result.random_start
-    drawn = draw_curves(find_rows(["figure4/alstm"]), finished, str(archives / "figure4"))
+    drawn = draw_figure4(find_paper_rows(["figure4/alstm"]), finished, str(archives / "figure4"))
     assert len(drawn) == 4
 
 
 def test_a_finished_stage_is_skipped_and_the_others_go_on(finished):
-    printed = make(find_rows(ROWS), finished)
-    tasks = plan_rows(find_rows(ROWS), finished)
+    printed = make(find_paper_rows(ROWS), finished)
+    tasks = plan_rows(find_paper_rows(ROWS), finished)
     assert printed.count("finished: ") == sum(map(is_task_finished, tasks)) == 4
     assert "step 1/3" not in printed
 
@@ -105,7 +105,7 @@ def test_the_command_shows_what_is_there(finished, archives):
 
 
 def test_a_row_of_other_systems_without_their_files_is_missing(finished):
-    (result,) = collect_results(find_rows(["table4/ucf101/idt"]), finished)
+    (result,) = collect_results(find_paper_rows(["table4/ucf101/idt"]), finished)
     assert result.missing == ("ucf101-1 seed 0: no idt/scores.npz",)
 
 
@@ -133,11 +133,11 @@ def test_every_row_ends_with_a_number(archives, preset):
     on_test = preset == "authors"
     asked = request(archives, preset, on_test=on_test)
     if on_test:
-        make([row for row in find_rows(["table1"]) if row.cell == "convnet"], asked)
+        make([row for row in find_paper_rows(["table1"]) if row.cell == "convnet"], asked)
         asked = asked._replace(external=write_external(archives))
     else:
         pytest.importorskip("sklearn", reason="needs scikit-learn")
-    rows = find_rows([])
+    rows = find_paper_rows([])
     make(rows, asked)
     for result in collect_results(rows, asked):
         assert 0 <= result.mean <= 100, result.row.name
@@ -146,7 +146,7 @@ def test_every_row_ends_with_a_number(archives, preset):
         assert result.on_test == (on_test and chooses), result.row.name
     splits = [row._replace(splits=(split,)) for row in rows for split in row.splits]
     assert all(result.mean is not None for result in collect_results(splits, asked))
-    assert len(draw_curves(find_rows(["figure4"]), asked, str(archives / preset))) == 4
+    assert len(draw_figure4(find_paper_rows(["figure4"]), asked, str(archives / preset))) == 4
 
 
 def test_damaged_scores_are_named(finished, tmp_path):
@@ -154,5 +154,5 @@ def test_damaged_scores_are_named(finished, tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:50])
     with pytest.raises(FileError, match=r"scores\.npz"):
-        collect_results(find_rows(ROWS), finished)
+        collect_results(find_paper_rows(ROWS), finished)
     path.write_bytes(content)

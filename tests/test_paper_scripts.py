@@ -8,7 +8,7 @@ import yaml
 
 from videolstm_jax.paper.plan import PlannedStage, plan_rows, task_waves
 from videolstm_jax.paper.request import request_of
-from videolstm_jax.paper.rows import find_rows
+from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.paper.scripts import SCRIPTS, Cluster, jobset_script, shell_script, slurm_script
 from videolstm_jax.presets import configured
 
@@ -36,7 +36,7 @@ echo "$(grep -c ^sbatch "$LOG")00"
 def tasks():
     cfg = configured("paper", workdir="work", data__videos="a folder/it's")
     videos = {"ucf101": "a folder/it's", "hmdb51": "hmdb51_org"}
-    return plan_rows(find_rows(["table3/hmdb51/split1"]), request_of(cfg, videos=videos))
+    return plan_rows(find_paper_rows(["table3/hmdb51/split1"]), request_of(cfg, videos=videos))
 
 
 @pytest.fixture

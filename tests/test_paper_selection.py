@@ -5,7 +5,7 @@ from command_line import run
 
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.paper.request import lacks_weights, request_of
-from videolstm_jax.paper.rows import ROWS, find_rows
+from videolstm_jax.paper.rows import ROWS, find_paper_rows
 from videolstm_jax.paper.selection import require_weights, select_rows, selection_notes
 from videolstm_jax.presets import configured
 
@@ -20,7 +20,7 @@ def request(videos=UCF101, preset="paper", **settings):
 
 def test_rows_without_their_data_are_left_out_and_named():
     selection = select_rows(["table1", "figure4"], request())
-    assert selection.rows == find_rows(["table1/ucf101"])
+    assert selection.rows == find_paper_rows(["table1/ucf101"])
     first, second, *_ = selection_notes(selection, request())
     assert first == "left out: 10 rows (table1/hmdb51); --hmdb51=HMDB51 adds them"
     assert second == "left out: 6 rows (figure4a, figure4b); --data.boxes=BOXES adds them"
@@ -29,7 +29,7 @@ def test_rows_without_their_data_are_left_out_and_named():
 def test_nothing_is_left_out_where_all_was_given():
     given = request(BOTH, data__boxes="b.pkl", convnet__weights="vgg16.h5")
     selection = select_rows([], given)
-    assert selection.rows == find_rows([]) and selection_notes(selection, given) == []
+    assert selection.rows == find_paper_rows([]) and selection_notes(selection, given) == []
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_rows_with_backbones_need_imagenet_weights(name, lacking):
 
 
 def test_a_run_without_weights_is_refused_unless_random_ones_were_asked_for():
-    rows = find_rows(["table2/ucf101"])
+    rows = find_paper_rows(["table2/ucf101"])
     message = r"table2/ucf101/.* needs --convnet\.weights=FILE.*`videolstm fetch_weights`.*=random"
     with pytest.raises(ConfigError, match=message):
         require_weights(rows, request())

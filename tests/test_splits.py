@@ -57,7 +57,7 @@ def test_groups_are_told_by_the_names():
 )
 def test_official_ucf101_lists(real_data, split, train, test):
     folder = epath.Path(real_data / "splits" / "ucfTrainTestlist")
-    classes = list_files.read_classes(folder / "classInd.txt")
+    classes = list_files.read_class_list(folder / "classInd.txt")
     assert (
         len(classes) == 101 and classes[0] == "ApplyEyeMakeup" and classes[36] == "HandstandPushups"
     )

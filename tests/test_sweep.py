@@ -5,7 +5,7 @@ import pytest
 from command_line import run
 
 from videolstm_jax import pipeline, sweep
-from videolstm_jax.cli.commands.sweep import seeds_of
+from videolstm_jax.cli.commands.sweep import seeds_of_flag
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.presets import Settings, configured
@@ -59,7 +59,7 @@ def test_one_group_cannot_be_left_out(cfg, tmp_path):
 )
 def test_seeds_that_are_not_different_whole_numbers_are_refused(texts, message):
     with pytest.raises(ConfigError, match=message):
-        seeds_of(texts)
+        seeds_of_flag(texts)
 
 
 @pytest.mark.parametrize(

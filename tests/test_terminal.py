@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from videolstm_jax.cli import boot, main, terminal
-from videolstm_jax.cli.ending import guarded
+from videolstm_jax.cli.ending import guarded_command
 from videolstm_jax.errors import FileError
 from videolstm_jax.progress_lines import CLEAR_LINE
 from videolstm_jax.train.log import ProgressLine
@@ -39,7 +39,7 @@ def test_an_error_is_one_printable_line(error, capsys, monkeypatch):
         arguments = [f"{HOSTILE}\nb: bad"] if error is FileError else [5, "bad", f"{HOSTILE}\nb"]
         raise error(*arguments)
 
-    monkeypatch.setattr(boot, "start_command", lambda *_: guarded(fail)([]))
+    monkeypatch.setattr(boot, "start_command", lambda *_: guarded_command(fail)([]))
     with pytest.raises(SystemExit):
         main.main("train")
     words = capsys.readouterr().err

@@ -8,7 +8,7 @@ from videolstm_jax.trajectories.corners import corners, new_points, smaller_eige
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
 from videolstm_jax.trajectories.layout import INFORMATION, join_trajectories
 from videolstm_jax.trajectories.pyramid import bilinear_resized, flow_pyramid, pyramid_scales
-from videolstm_jax.trajectories.tracks import median_flow
+from videolstm_jax.trajectories.tracks import median_track_flow
 
 STILL_CAMERA = DenseSettings(camera=False)
 
@@ -186,7 +186,7 @@ def test_flow_is_in_pixels_of_its_scale():
 def test_the_median_of_the_flow_around_a_point():
     flow = np.random.default_rng(0).normal(size=(6, 7, 2)).astype(np.float32)
     points = np.array([[2.4, 3.4], [2.6, 3.6], [0.0, 0.0]])
-    medians = median_flow(flow, points)
+    medians = median_track_flow(flow, points)
     for median, (x, y) in zip(medians[:2], [(2, 3), (3, 4)], strict=True):
         window = flow[y - 1 : y + 2, x - 1 : x + 2].reshape(9, 2)
         np.testing.assert_array_equal(median, np.median(window, axis=0))

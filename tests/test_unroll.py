@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videolstm_jax.core import CELLS, unroll
-from videolstm_jax.core.unroll import hold
+from videolstm_jax.core.unroll import hold_carry
 
 ALL = pytest.mark.parametrize("name", CELLS)
 FRAMES = 5
@@ -106,6 +106,6 @@ def test_remat_changes_no_gradient():
 def test_hold_chooses_row_by_row():
     _, after, _ = case("convlstm")
     before = jax.tree.map(jnp.zeros_like, after)
-    held = hold(jnp.array([True, False]), after, before)
+    held = hold_carry(jnp.array([True, False]), after, before)
     np.testing.assert_array_equal(held.top.cell[0], after.top.cell[0])
     np.testing.assert_array_equal(held.top.cell[1], before.top.cell[1])

@@ -30,7 +30,8 @@ def start_command(name: str, arguments: Sequence[str]) -> None:
     """
     if not help_text.HELP.isdisjoint(arguments):
         app.run(
-            ending.guarded(lambda _: print(help_text.help_of_command(name, arguments))), argv=[name]
+            ending.guarded_command(lambda _: print(help_text.help_of_command(name, arguments))),
+            argv=[name],
         )
     prepare_imports()
     command = COMMANDS[name]
@@ -60,7 +61,9 @@ def start_command(name: str, arguments: Sequence[str]) -> None:
     def parse(argv: list[str]) -> list[str]:
         return _parse_flags(name, argv)
 
-    app.run(ending.guarded(main), argv=[f"videolstm {name}", *arguments], flags_parser=parse)
+    app.run(
+        ending.guarded_command(main), argv=[f"videolstm {name}", *arguments], flags_parser=parse
+    )
 
 
 def prepare_imports() -> None:

@@ -21,7 +21,7 @@ OUTPUT_CLOSED = 141
 """Exit status where the reader of our output ended first, as `head` does; SIGPIPE is 13."""
 
 
-def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+def guarded_command(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
     """`run`, which prints an error that a user can mend in one line and exits with status 1.
 
     Ctrl-C and SIGTERM end it with one line and status 130 or 143.
@@ -43,14 +43,14 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             message = _one_line(error)
             if not _is_ours(error):
                 stopping.end_if_signalled()
-            processes.end_failed(None if traced else message)
+            processes.end_failed_command(None if traced else message)
             if traced or message is None:
                 raise
             print(f"error: {one_line_text(message)}", file=sys.stderr)
             sys.exit(1)
         except Exception:
             stopping.end_if_signalled()
-            processes.end_failed(None)
+            processes.end_failed_command(None)
             raise
 
     return inner

@@ -140,7 +140,7 @@ def _status_of_stop(stop: BaseException) -> int | None:
     return team.TRY_AGAIN
 
 
-def end_failed(line: str | None) -> None:
+def end_failed_command(line: str | None) -> None:
     """Ends this process of several with an error, and all others with the same line.
 
     Does nothing in a process that is alone. It is called while the error is handled.

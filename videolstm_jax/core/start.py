@@ -51,7 +51,7 @@ def zero_carry(
     return Carry(state)
 
 
-def mean_params(
+def mean_start_params(
     keys: Array, cfg: ModelConfig, *, motion: bool = False
 ) -> tuple[StartParams, StartParams | None]:
     """The kernels of `mean_carry` for the top LSTM and, with `motion`, for the motion LSTM."""

@@ -50,7 +50,7 @@ def unroll(
         # Rows without this frame are computed too, because shapes cannot depend on the mask. Their
         # carry is that of their last frame, which evaluation reads after the scan.
         after, out = step(params, carry, drive)
-        return hold(exists, after, carry), out
+        return hold_carry(exists, after, carry), out
 
     # All that does not depend on the carry is computed before the scan, for all frames at once.
     drive = cell.drive(params, xs)
@@ -58,7 +58,7 @@ def unroll(
     return carry, jax.tree.map(swap_time, out)
 
 
-def hold(exists: Array, after: PyTree, before: PyTree) -> PyTree:
+def hold_carry(exists: Array, after: PyTree, before: PyTree) -> PyTree:
     """The carry `after` a frame for the rows [B] where it `exists`, else that `before` it."""
 
     def choose(new: Array, old: Array) -> Array:

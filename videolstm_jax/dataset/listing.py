@@ -127,7 +127,7 @@ def _find_lists(
 def _read_classes(index: epath.Path, videos: Sequence[ListedVideo]) -> tuple[str, ...]:
     """All classes in the order of classInd.txt, or else of their names."""
     if index.exists():
-        return list_files.read_classes(index)
+        return list_files.read_class_list(index)
     return tuple(sorted(parts.labels_of(videos)))
 
 

@@ -36,7 +36,7 @@ class LockOwner(NamedTuple):
     since: str
 
 
-def this_process(stage: str) -> LockOwner:
+def this_lock_owner(stage: str) -> LockOwner:
     """This process as the owner of a lock, from now on."""
     now = datetime.datetime.now(datetime.UTC).isoformat(sep=" ", timespec="seconds")
     pid = os.getpid()

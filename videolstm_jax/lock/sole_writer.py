@@ -17,7 +17,7 @@ from etils import epath
 
 from videolstm_jax.lock.bucket import bucket_writer
 from videolstm_jax.lock.local import local_writer, release_lock
-from videolstm_jax.lock.owner import HEARTBEAT, SILENCE, FolderInUse, this_process
+from videolstm_jax.lock.owner import HEARTBEAT, SILENCE, FolderInUse, this_lock_owner
 
 _RETRY = 2.0
 """Seconds between two looks at a lock that may be that of a dead process."""
@@ -49,7 +49,7 @@ def sole_writer(
       FileError: another process has the lock; or it was taken from this one, so that both have
         written.
     """
-    owner = this_process(stage)
+    owner = this_lock_owner(stage)
     place = os.fspath(folder)
     options = {"name": name, "rivals": rivals, "break_lock": break_lock}
 

@@ -50,7 +50,7 @@ class Curve(NamedTuple):
     row_has_random_start: bool = False
 
 
-def draw_curves(rows: Sequence[Row], request: Request, target: str) -> list[epath.Path]:
+def draw_figure4(rows: Sequence[Row], request: Request, target: str) -> list[epath.Path]:
     """Draws each figure of which a curve is finished, as SVG and PNG.
 
     Args:
@@ -63,7 +63,7 @@ def draw_curves(rows: Sequence[Row], request: Request, target: str) -> list[epat
     """
     by_figure: dict[str, list[Curve]] = {}
     for row in rows:
-        curve = read_curve(row, request)
+        curve = read_figure4_curve(row, request)
         if curve is not None:
             by_figure.setdefault(row.table, []).append(curve)
     written = []
@@ -72,7 +72,7 @@ def draw_curves(rows: Sequence[Row], request: Request, target: str) -> list[epat
     return written
 
 
-def read_curve(row: Row, request: Request) -> Curve | None:
+def read_figure4_curve(row: Row, request: Request) -> Curve | None:
     """Reads a curve with every seed that is finished; None where none is."""
     (place,) = places_of(row)
     iou: list[float] = []

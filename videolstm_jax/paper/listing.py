@@ -22,7 +22,7 @@ def published_text(row: Row) -> str:
     return f"{number.per_cent:.1f}"
 
 
-def list_text(rows: Sequence[Row], *, width: int = 80) -> str:
+def paper_rows_text(rows: Sequence[Row], *, width: int = 80) -> str:
     """Lists rows, one a line: name, model and the paper's number.
 
     Args:
@@ -73,7 +73,7 @@ def _cut(text: str, width: int) -> str:
     return f"{text[: width - 2]}.."
 
 
-def row_text(row: Row, preset: str = "paper", *, width: int = 80) -> str:
+def paper_row_text(row: Row, preset: str = "paper", *, width: int = 80) -> str:
     """All that is known of one row: its model, data, settings and number.
 
     Args:

@@ -221,7 +221,7 @@ ROWS: Mapping[str, Row] = _all_rows()
 # ---- names ---------------------------------------------------------------------------------------
 
 
-def find_rows(names: Sequence[str]) -> list[Row]:
+def find_paper_rows(names: Sequence[str]) -> list[Row]:
     """The rows that names stand for, in the order of the tables, each once.
 
     A name is that of a row, or its first word with any of the others: `table1` is all of Table 1,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.paper.request import Request, lacks_weights, missing_flags, require_data
-from videolstm_jax.paper.rows import Row, find_rows
+from videolstm_jax.paper.rows import Row, find_paper_rows
 from videolstm_jax.presets import convnet_of
 
 _RANDOM = "random"
@@ -40,11 +40,11 @@ def select_rows(names: Sequence[str], request: Request) -> Selection:
         given; or no row is left.
     """
     for name in names:
-        meant = find_rows([name])
+        meant = find_paper_rows([name])
         if len(meant) == 1:
             require_data(meant[0], request)
     rows, left_out = [], {}
-    candidates = find_rows(names)
+    candidates = find_paper_rows(names)
     for row in candidates:
         flags = " ".join(missing_flags(row, request))
         if flags:

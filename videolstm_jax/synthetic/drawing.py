@@ -49,7 +49,7 @@ def draw_clip(
     frames = []
     boxes = []
     for t in range(len(joints)):
-        canvas = scenery.visible_part(wall, sway[t] * fine, side)
+        canvas = scenery.visible_scene_part(wall, sway[t] * fine, side)
         scenery.draw_distractor(canvas, scene, t, sway[t] / size)
         at = (joints[t] + sway[t]) * fine
         person = figure.draw_figure(at, near[t], facing, actor, scene.stature * side, side)

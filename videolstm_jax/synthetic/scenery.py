@@ -85,7 +85,7 @@ def _pattern(texture: str, draw: np.random.Generator, wide: int) -> np.ndarray:
     return 2 * along - 1  # `plain`: a gradient
 
 
-def visible_part(wall: Image.Image, sway: np.ndarray, side: int) -> Image.Image:
+def visible_scene_part(wall: Image.Image, sway: np.ndarray, side: int) -> Image.Image:
     """The part of the background that the camera shows, a square of `side` pixels."""
     margin = (wall.width - side) / 2
     left, top = round(margin - sway[0]), round(margin - sway[1])

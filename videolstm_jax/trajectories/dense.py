@@ -27,8 +27,8 @@ from videolstm_jax.trajectories.pyramid import (
 from videolstm_jax.trajectories.tracks import (
     TIMES,
     Tracks,
-    is_within,
-    median_flow,
+    is_within_frame,
+    median_track_flow,
     moved_tracks,
     start_tracks,
     with_new_tracks,
@@ -127,14 +127,14 @@ def _advanced(tracks: Tracks, step: _Step, settings: DenseSettings) -> Tracks:
     if not len(tracks.age):
         return tracks
     before = tracks.last_points
-    after = before + median_flow(step.flow, before)
+    after = before + median_track_flow(step.flow, before)
     # The point as the next frame shows it when that is brought back; see `without_camera`.
     own_motion = projected_points(np.linalg.inv(step.homography), after) - before
     # Of this frame. Votes are of the flow without the camera's motion, but the point itself follows
     # all of it.
     sums = sums_from_corner(frame_votes(step.frame, without_camera(step.flow, step.homography)))
     tracks = moved_tracks(tracks, after, own_motion, point_histograms(sums, before))
-    return tracks.chosen(is_within(after, *step.frame.shape))
+    return tracks.chosen(is_within_frame(after, *step.frame.shape))
 
 
 # ---- finished tracks -----------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def join_trajectories(blocks: list[Trajectories], length: int) -> Trajectories:
     return Trajectories(*map(np.concatenate, zip(no_trajectories(length), *blocks, strict=True)))
 
 
-def column_name(column: int, length: int) -> str:
+def trajectory_column_name(column: int, length: int) -> str:
     """The name of a column counted from 0, such as "field 12 (trajectory)"."""
     name = "beyond the last"
     for part in trajectory_columns(length):
@@ -137,7 +137,7 @@ def check_trajectory_rows(rows: NDArray, length: int, place: str, first: int) ->
         # `argwhere` goes row by row, so this is the first wrong number of the file.
         row, column = np.argwhere(is_wrong)[0]
         raise FileError(
-            f"{place} {first + row}: {column_name(int(column), length)} is "
+            f"{place} {first + row}: {trajectory_column_name(int(column), length)} is "
             f"{rows[row, column]:g}; expected {_expected(int(column), length)}"
         )
 

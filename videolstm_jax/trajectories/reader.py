@@ -17,9 +17,9 @@ from videolstm_jax.trajectories.layout import (
     LENGTH,
     Trajectories,
     check_trajectory_rows,
-    column_name,
     join_trajectories,
     trajectories_from_rows,
+    trajectory_column_name,
     trajectory_width,
 )
 
@@ -154,8 +154,8 @@ def _parsed(line: bytes, length: int, number: int) -> list[float]:
             values.append(float(numeral.replace(b"_", b"?")))
         except ValueError as error:
             raise FileError(
-                f"line {number}: {column_name(column, length)} is {numeral[:20]!r}; expected a "
-                "number"
+                f"line {number}: {trajectory_column_name(column, length)} is {numeral[:20]!r}; "
+                "expected a number"
             ) from error
     return values
 

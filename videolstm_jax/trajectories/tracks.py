@@ -59,7 +59,7 @@ def with_new_tracks(tracks: Tracks, points: NDArray) -> Tracks:
     return Tracks(*map(np.concatenate, zip(tracks, new, strict=True)))
 
 
-def median_flow(flow: NDArray, points: NDArray) -> NDArray:
+def median_track_flow(flow: NDArray, points: NDArray) -> NDArray:
     """The median of the flow in 3 x 3 pixels around each point, [n, 2]: M * w of the paper.
 
     Only at the points, which are far fewer than the pixels of a frame.
@@ -98,7 +98,7 @@ def moved_tracks(
     return tracks._replace(age=tracks.age + 1)
 
 
-def is_within(points: NDArray, height: int, width: int) -> NDArray:
+def is_within_frame(points: NDArray, height: int, width: int) -> NDArray:
     """Which points [n, 2] are inside the frame, [n]."""
     x, y = points[:, 0], points[:, 1]
     return (x > 0) & (x < width) & (y > 0) & (y < height)

@@ -68,7 +68,7 @@ def measure_task(options: Options) -> Task:
         named = tuple(row.name for row in list_files.read_video_list(epath.Path(options.list)))
     classes: tuple[str, ...] = ()
     if options.classes:
-        classes = list_files.read_classes(epath.Path(options.classes))
+        classes = list_files.read_class_list(epath.Path(options.classes))
     # The list that the user names goes before all others, also in what `read_detections` takes.
     truth = truth._replace(test=named or truth.test)
     listed = truth.test or tuple(sorted(annotated))

@@ -10,7 +10,7 @@ from absl import flags
 
 from videolstm_jax.cli import boot
 from videolstm_jax.cli.commands.pipeline import short_flags
-from videolstm_jax.cli.commands.sweep import seeds_of
+from videolstm_jax.cli.commands.sweep import seeds_of_flag
 from videolstm_jax.config import RunConfig
 from videolstm_jax.files import write_bytes
 from videolstm_jax.paper import listing, rows
@@ -92,13 +92,13 @@ def _define_cluster(flag_values: flags.FlagValues) -> None:
 def main(cfg: RunConfig, names: list[str]) -> None:
     """Lists, shows, plans, writes or runs rows."""
     values = flags.FLAGS
-    chosen = rows.find_rows(names)
+    chosen = rows.find_paper_rows(names)
     width = shutil.get_terminal_size().columns
     if values["list"].value:
         if len(chosen) == 1:
-            print(listing.row_text(chosen[0], cfg.preset, width=width))
+            print(listing.paper_row_text(chosen[0], cfg.preset, width=width))
         else:
-            print(listing.list_text(chosen, width=width))
+            print(listing.paper_rows_text(chosen, width=width))
         return
     request = _request(cfg)
     if values["show"].value:
@@ -119,7 +119,7 @@ def _request(cfg: RunConfig) -> Request:
     return request_of(
         cfg,
         videos=videos,
-        seeds=seeds_of(values["seeds"].value),
+        seeds=seeds_of_flag(values["seeds"].value),
         on_test=values["select_on_test"].value,
         external=external,
     )
@@ -135,7 +135,7 @@ def _show(chosen: list[rows.Row], request: Request, width: int) -> None:
     if curves:
         figure4 = importlib.import_module("videolstm_jax.paper.figure4")
         target = flags.FLAGS["output"].value or f"{request.root}/figure4"
-        for path in figure4.draw_curves(curves, request, target):
+        for path in figure4.draw_figure4(curves, request, target):
             print(f"wrote {path}")
 
 

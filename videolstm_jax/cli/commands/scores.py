@@ -6,7 +6,7 @@ from absl import flags
 from etils import epath
 
 from videolstm_jax.cli.command_table import COMMANDS
-from videolstm_jax.dataset.lists.list_files import read_classes
+from videolstm_jax.dataset.lists.list_files import read_class_list
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.measure.accuracy import accuracy_text, trained_note
@@ -97,7 +97,7 @@ def _settings() -> ImportSettings:
     flag_values = flags.FLAGS
     classes, dataset = (), None
     if flag_values["classes"].value:
-        classes = read_classes(epath.Path(flag_values["classes"].value))
+        classes = read_class_list(epath.Path(flag_values["classes"].value))
     if flag_values["dataset"].value:
         dataset = load_dataset(flag_values["dataset"].value)
     return ImportSettings(

@@ -13,7 +13,7 @@ from videolstm_jax.cli.commands.pipeline import short_flags
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
 
-__all__ = ["define_flags", "main", "seeds_of", "short_flags"]
+__all__ = ["define_flags", "main", "seeds_of_flag", "short_flags"]
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -30,7 +30,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
 
 
-def seeds_of(numerals: Sequence[str]) -> tuple[int, ...]:
+def seeds_of_flag(numerals: Sequence[str]) -> tuple[int, ...]:
     """The seeds that a flag lists.
 
     Raises:
@@ -53,7 +53,7 @@ def main(cfg: RunConfig) -> None:
     """Runs every part and pools them, or prints the commands of all parts."""
     # Imported only now: pipelines import JAX and TensorFlow, which --help does not need.
     sweep = importlib.import_module("videolstm_jax.sweep")
-    seeds = seeds_of(flags.FLAGS["seeds"].value)
+    seeds = seeds_of_flag(flags.FLAGS["seeds"].value)
     parts = sweep.sweep_parts(cfg, seeds=seeds, leave_one_out=flags.FLAGS["leave_one_out"].value)
     if flags.FLAGS["dry_run"].value:
         print(sweep.sweep_commands(parts, boot.program_name()))

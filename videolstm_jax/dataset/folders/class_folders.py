@@ -118,7 +118,7 @@ def _check_no_class_is_empty(
             )
 
 
-def name_videos(videos: Sequence[FoundVideo]) -> list[str]:
+def name_found_videos(videos: Sequence[FoundVideo]) -> list[str]:
     """The name "Class/stem" of each video.
 
     Files of one name in several folders of a class are told apart by the folder: "walk/cam1_01" and

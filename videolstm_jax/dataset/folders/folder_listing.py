@@ -78,7 +78,7 @@ def list_folder(
         # Our own folders hold the clips in videos/, beside the lists.
         clips = root / "videos"
         files, notes = class_folders.find_videos(clips if clips.is_dir() else root)
-    names = class_folders.name_videos(files)
+    names = class_folders.name_found_videos(files)
     groups = _groups(root, files, table_groups, group_pattern)
     videos = []
     unrecognised = set()

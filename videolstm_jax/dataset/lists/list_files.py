@@ -33,7 +33,7 @@ class ListRow(NamedTuple):
 # ---- single files --------------------------------------------------------------------------------
 
 
-def read_classes(path: epath.Path) -> tuple[str, ...]:
+def read_class_list(path: epath.Path) -> tuple[str, ...]:
     """Reads classInd.txt, lines "1 ApplyEyeMakeup" that count from 1.
 
     Raises:

@@ -222,7 +222,7 @@ def _classes(folder: epath.Path) -> set[str]:
     """The classes that the lists of a folder name, by the cheapest way there is."""
     index = folder / "classInd.txt"
     if index.exists():
-        return set(list_files.read_classes(index))
+        return set(list_files.read_class_list(index))
     paths = _list_paths(folder)
     classes = set()
     # HMDB51's files carry the class in their names, so none needs to be opened.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from videolstm_jax.video.damage.bits import BitReader
-from videolstm_jax.video.damage.units import length_bytes, units
+from videolstm_jax.video.damage.units import nal_length_bytes, nal_units
 
 NON_IDR, IDR, SEQUENCE, PICTURE = 1, 5, 7, 8
 """Types of units: two of slices, two of parameter sets."""
@@ -51,7 +51,7 @@ class H264Reader:
         Args:
           extradata: the parameter sets that the container holds, empty where it holds none.
         """
-        self._length_bytes = length_bytes("h264", extradata)
+        self._length_bytes = nal_length_bytes("h264", extradata)
         self._sequences: dict[int, SequenceParameters] = {}
         self._sequence_of_picture: dict[int, int] = {}
         # A first field whose second field has not come: its frame's number and its parity.
@@ -96,7 +96,7 @@ class H264Reader:
 
     def _slice_headers(self, data: bytes) -> Iterator[SliceHeader]:
         """Yields the headers of the slices of a packet, as far as fields can be told from them."""
-        for unit in units(data, self._length_bytes):
+        for unit in nal_units(data, self._length_bytes):
             kind = unit[0] & 31
             if kind in (SEQUENCE, PICTURE):
                 self._add_parameters(unit)
@@ -140,7 +140,7 @@ class H264Reader:
         """
         if self._references > 1:
             return False
-        for unit in units(data, self._length_bytes):
+        for unit in nal_units(data, self._length_bytes):
             kind = unit[0] & 31
             if kind == IDR:
                 self._references = 2  # nothing behind it needs a picture before it
@@ -209,7 +209,7 @@ def _pass_scaling_lists(bits: BitReader, count: int) -> None:
 def _configuration_units(extradata: bytes) -> Iterator[bytes]:
     """Yields the parameter sets of a container (ISO/IEC 14496-15, section 5.3.3.1)."""
     if not extradata or extradata[0] != 1:
-        for unit in units(extradata, 0):
+        for unit in nal_units(extradata, 0):
             if unit[0] & 31 in (SEQUENCE, PICTURE):
                 yield unit
         return

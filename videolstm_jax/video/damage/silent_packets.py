@@ -13,7 +13,12 @@ import av
 from videolstm_jax.video.damage.bits import BitReader
 from videolstm_jax.video.damage.h264 import H264Reader
 from videolstm_jax.video.damage.mpeg4 import Mpeg4Reader
-from videolstm_jax.video.damage.units import codes_no_picture, length_bytes, unit_type, units
+from videolstm_jax.video.damage.units import (
+    codes_no_picture,
+    nal_length_bytes,
+    nal_unit_type,
+    nal_units,
+)
 
 PLACEHOLDER = 1
 """Bytes of a packet without a picture.
@@ -54,7 +59,7 @@ class PacketReader:
         # A reader of another codec than its own finds nothing in the extradata, or is not asked.
         self._mpeg4 = Mpeg4Reader(extradata)
         self._h264 = H264Reader(extradata)
-        self._length_bytes = length_bytes(self._codec, extradata)
+        self._length_bytes = nal_length_bytes(self._codec, extradata)
         self._key_pictures = 0
 
     def debt(self, packet: av.Packet) -> Debt:
@@ -89,7 +94,7 @@ class PacketReader:
         """
         if self._key_pictures > 1:
             return False
-        types = {unit_type(unit, "hevc") for unit in units(data, self._length_bytes)}
+        types = {nal_unit_type(unit, "hevc") for unit in nal_units(data, self._length_bytes)}
         self._key_pictures += not types.isdisjoint(HEVC_IRAP)
         return self._key_pictures == 1 and not types.isdisjoint(HEVC_RASL)
 

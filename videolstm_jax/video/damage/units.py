@@ -13,7 +13,7 @@ LENGTH_PLACE = {"h264": 4, "hevc": 21}
 """The byte of the codec's configuration record that gives the length of lengths."""
 
 
-def length_bytes(codec: str, extradata: bytes) -> int:
+def nal_length_bytes(codec: str, extradata: bytes) -> int:
     """Returns the bytes of the length before each unit, 0 where start codes are before them.
 
     In MP4 and Matroska units begin with their length. There `extradata` is a configuration record,
@@ -32,30 +32,30 @@ def codes_no_picture(data: bytes, lengths: int, codec: str) -> bool:
 
     Args:
       data: the packet.
-      lengths: what `length_bytes` returned.
+      lengths: what `nal_length_bytes` returned.
       codec: `h264` or `hevc`.
     """
     is_empty = True
-    for unit in units(data, lengths):
-        if unit_type(unit, codec) not in OTHER_UNITS[codec]:
+    for unit in nal_units(data, lengths):
+        if nal_unit_type(unit, codec) not in OTHER_UNITS[codec]:
             return False
         is_empty = False
     return not is_empty
 
 
-def unit_type(unit: bytes, codec: str) -> int:
+def nal_unit_type(unit: bytes, codec: str) -> int:
     """The type in the header of a unit."""
     if codec == "hevc":
         return unit[0] >> 1 & 63
     return unit[0] & 31
 
 
-def units(data: bytes, lengths: int) -> Iterator[bytes]:
+def nal_units(data: bytes, lengths: int) -> Iterator[bytes]:
     """Yields the first bytes of the units of a packet.
 
     Args:
       data: the packet.
-      lengths: what `length_bytes` returned.
+      lengths: what `nal_length_bytes` returned.
     """
     if lengths:
         # `start` is behind a length. A wrong one leads behind the end, and the loop ends.
