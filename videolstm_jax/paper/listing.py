@@ -26,7 +26,7 @@ def paper_rows_text(rows: Sequence[Row], *, width: int = 80) -> str:
     """Lists rows, one a line: name, model and the paper's number.
 
     Args:
-      rows: of `find_rows`.
+      rows: of `find_paper_rows`.
       width: of the terminal. From 110 columns on the lines have features and splits too.
     """
     wide = width >= 110

@@ -47,7 +47,7 @@ def plan_rows(rows: Sequence[Row], request: Request) -> list[PlannedStage]:
     """The tasks of rows; what several rows share, such as features, is there once.
 
     Args:
-      rows: of `find_rows`.
+      rows: of `find_paper_rows`.
       request: settings, folders and seeds.
 
     Raises:

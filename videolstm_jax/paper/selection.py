@@ -32,7 +32,7 @@ def select_rows(names: Sequence[str], request: Request) -> Selection:
     are worth a plan without those of HMDB51.
 
     Args:
-      names: as for `find_rows`; none stands for all rows.
+      names: as for `find_paper_rows`; none stands for all rows.
       request: what was given.
 
     Raises:
