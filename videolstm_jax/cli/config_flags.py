@@ -92,7 +92,7 @@ def define_flag(values: flags.FlagValues, flag: Flag) -> None:
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def overrides_of_flags(values: flags.FlagValues) -> dict[str, Any]:
+def _overrides_of_flags(values: flags.FlagValues) -> dict[str, Any]:
     """The settings given on the command line, as `section__field: value`.
 
     Raises:
@@ -127,7 +127,9 @@ def config_of_flags(values: flags.FlagValues, more: Mapping[str, Any] | None = N
     Raises:
       ConfigError: an unknown preset (with the nearest name), or a setting that cannot be used.
     """
-    return Settings(values["preset"].value, {**overrides_of_flags(values), **(more or {})}).config()
+    return Settings(
+        values["preset"].value, {**_overrides_of_flags(values), **(more or {})}
+    ).config()
 
 
 def _cast(flag: Flag, value: Any) -> Any:

@@ -71,7 +71,7 @@ def module_of(command: Command) -> ModuleType | None:
     return importlib.import_module(f"videolstm_jax.cli.commands.{command.module}")
 
 
-def reads_setting(command: Command, name: str) -> bool:
+def _reads_setting(command: Command, name: str) -> bool:
     """Whether the command reads the setting "section.field" or "field", by its table."""
     return name in command.settings or name.partition(".")[0] in command.settings
 
@@ -104,7 +104,7 @@ def _settings_lines(command: Command, arguments: Sequence[str]) -> Iterator[str]
     presets = ", ".join(PRESETS)
     yield _line(f"--preset={preset}", f"Named settings, one of {presets}.")
     for flag in config_flags.setting_flags():
-        if reads_setting(command, flag.name) and not flag.advanced:
+        if _reads_setting(command, flag.name) and not flag.advanced:
             value = as_text(values[flag.path])
             yield _line(f"--{flag.name}={value}", setting_sentence(flag.text))
     yield ""

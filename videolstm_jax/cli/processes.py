@@ -34,11 +34,11 @@ _SECONDS_FOR_NEWS = 3.0
 
 def define_cluster_flags(values: flags.FlagValues) -> None:
     """Defines `--distributed` and `--cluster.*`."""
-    for flag in cluster_flags():
+    for flag in _cluster_flags():
         config_flags.define_flag(values, flag)
 
 
-def cluster_flags() -> Iterator[config_flags.Flag]:
+def _cluster_flags() -> Iterator[config_flags.Flag]:
     """The flags of `ClusterConfig`."""
     for flag in config_flags.record_flags(ClusterConfig):
         # The short name: it is the only one that most users need.
@@ -61,7 +61,7 @@ def complete_distributed(arguments: Sequence[str]) -> list[str]:
 
 def _config(values: flags.FlagValues) -> ClusterConfig:
     settings: dict[str, Any] = {}
-    for flag, value in config_flags.present_flags(values, cluster_flags()):
+    for flag, value in config_flags.present_flags(values, _cluster_flags()):
         settings[flag.name.removeprefix("cluster.")] = value
     return ClusterConfig(**settings)
 

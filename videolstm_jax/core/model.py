@@ -148,7 +148,7 @@ def _forward(
     if carry is None:
         carry = _first_carry(parts, params, clip)
     # A carry of one row would broadcast against any batch without an error.
-    zeros = jax.eval_shape(partial(zero_carry_of, cfg, parts.cell), params, clip)
+    zeros = jax.eval_shape(partial(_zero_carry_of, cfg, parts.cell), params, clip)
     check_like("carry", carry, zeros)
     carry, out = unroll(parts.bound, params.cell, carry, clip.inputs, clip.mask, remat=cfg.remat)
     logits = classify(
@@ -162,7 +162,7 @@ def _forward(
     return Output(logits, out.attention, carry)
 
 
-def zero_carry_of(cfg: ModelConfig, cell: Cell, params: Params, clip: Clip) -> PyTree:
+def _zero_carry_of(cfg: ModelConfig, cell: Cell, params: Params, clip: Clip) -> PyTree:
     """The cell's zeros for the batch of a clip, in the dtype of the parameters."""
     dtype = _dtype(params)
 
@@ -179,7 +179,7 @@ def _first_carry(parts: _Parts, params: Params, clip: Clip) -> PyTree:
     """What the first frame of a clip begins from, chosen by `cfg.start`."""
     cfg, cell = parts.cfg, parts.cell
     if cfg.start == "zeros":
-        return zero_carry_of(cfg, cell, params, clip)
+        return _zero_carry_of(cfg, cell, params, clip)
     # A clip may bring motion that the cell does not read; its mean would cost a pass over it.
     inputs = clip.inputs
     if cell.layers.motion is None:

@@ -49,8 +49,8 @@ def depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
     # Of the output: the sides over the stride, rounded up, as SAME has it.
     rows, columns = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
     padding = [
-        same_padding(x.shape[1], size, stride),
-        same_padding(x.shape[2], size, stride),
+        _same_padding(x.shape[1], size, stride),
+        _same_padding(x.shape[2], size, stride),
     ]
     padded = jnp.pad(x, [(0, 0), *padding, (0, 0)])
     total = jnp.zeros((), x.dtype)
@@ -67,7 +67,7 @@ def depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
     return total
 
 
-def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
     """Zeros before and after a side, as TensorFlow pads it."""
     steps = -(-side // stride)
     # What the last window needs beyond the side.

@@ -50,7 +50,7 @@ def hook_network(
       ConfigError: the function cannot be imported, or does not keep the contract.
     """
     name, side = cfg.backbone, cfg.image_size
-    function = find_hook(name)
+    function = _find_hook(name)
     # The function declares no shape: one frame tells it before hours of extraction begin.
     map_shape = _map_shape(function, name, side, channels)
     depth = map_shape[-1]
@@ -62,7 +62,7 @@ def hook_network(
     # The function runs on the host, where pixels are prepared: it may be of another library than
     # JAX, and could not be traced inside `apply`.
     def prepare(images: NDArray) -> NDArray:
-        return checked_hook_maps(function, name, images, map_shape)
+        return _checked_hook_maps(function, name, images, map_shape)
 
     version = getattr(function, "version", "")
     return ImageNetwork(
@@ -96,7 +96,7 @@ def _classify(
     return {"pool5": x, "fc7": fc7, "logits": logits}
 
 
-def find_hook(name: str) -> Callable[[NDArray], NDArray]:
+def _find_hook(name: str) -> Callable[[NDArray], NDArray]:
     """Returns the function `package.module:ATTRIBUTE`.
 
     Raises:
@@ -117,7 +117,7 @@ def find_hook(name: str) -> Callable[[NDArray], NDArray]:
     return function
 
 
-def checked_hook_maps(
+def _checked_hook_maps(
     function: Callable[[NDArray], NDArray],
     name: str,
     images: NDArray,
@@ -175,4 +175,4 @@ def _map_shape(
 ) -> tuple[int, ...]:
     """The shape of one map, found with a grey frame."""
     frame = np.full((1, side, side, channels), 128, np.uint8)
-    return checked_hook_maps(function, name, frame).shape[1:]
+    return _checked_hook_maps(function, name, frame).shape[1:]

@@ -70,7 +70,7 @@ class Block(NamedTuple):
     map_name: str
 
 
-def blocks_of_lite0(stages: Sequence[Stage]) -> list[Block]:
+def _blocks_of_lite0(stages: Sequence[Stage]) -> list[Block]:
     """The blocks of a network in order, numbered as in the files of published weights."""
     blocks = []
     for number, stage in enumerate(stages, 1):
@@ -123,7 +123,7 @@ class Lite0(nn.Module):
         x = x.astype(dtype)
         if first == 1:
             x = self._stem(x, dtype)
-        for block in blocks_of_lite0(self.stages):
+        for block in _blocks_of_lite0(self.stages):
             if block.number < first:
                 continue
             name = f"block{block.number}"
@@ -253,7 +253,7 @@ def _cuts(module: Lite0, image_size: int) -> dict[str, Cut]:
     cuts = {}
     side, width = -(-image_size // 2), STEM
     needs = {"stem"}
-    for block in blocks_of_lite0(module.stages):
+    for block in _blocks_of_lite0(module.stages):
         # A block above the map that cells read would train nothing that they see.
         if int(block.map_name.removeprefix("stage")) > MAPS[module.map_layer]:
             break

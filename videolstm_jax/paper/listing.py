@@ -88,7 +88,7 @@ def paper_row_text(row: Row, preset: str = "paper", *, width: int = 80) -> str:
         "model": row.title,
         "data": f"{row.dataset}, split {', '.join(map(str, row.splits))}",
         "streams": ", ".join(row.streams) or "none",
-        "runs": ", ".join(run_cells(row, preset)) or "none",
+        "runs": ", ".join(_run_cells(row, preset)) or "none",
         "features": row.features,
         "attention": row.attention,
         "measure": row.measure,
@@ -111,7 +111,7 @@ def paper_row_text(row: Row, preset: str = "paper", *, width: int = 80) -> str:
     return "\n".join(lines)
 
 
-def run_cells(row: Row, preset: str) -> list[str]:
+def _run_cells(row: Row, preset: str) -> list[str]:
     """The cells of a row as "cell on stream"; of a fused row that of each stream."""
     if row.cell:
         return [f"{row.cell} on {stream}" for stream in row.streams]

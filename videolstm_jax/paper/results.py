@@ -75,7 +75,7 @@ def collect_results(rows: Sequence[Row], request: Request) -> list[RowResult]:
 
 
 def _collect_row(row: Row, request: Request) -> RowResult:
-    seeds = seeds_of_row(row, request)
+    seeds = _seeds_of_row(row, request)
     by_seed: list[list[Measurement]] = []
     missing = []
     for seed in seeds:
@@ -109,7 +109,7 @@ def _collect_row(row: Row, request: Request) -> RowResult:
     )
 
 
-def seeds_of_row(row: Row, request: Request) -> tuple[int, ...]:
+def _seeds_of_row(row: Row, request: Request) -> tuple[int, ...]:
     """The seeds that a row is repeated with: ConvNets and other systems' scores have one."""
     if row.cell == "convnet" or (row.parts and "videolstm" not in row.parts):
         return (0,)

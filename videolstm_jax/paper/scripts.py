@@ -39,7 +39,7 @@ _MOUNT = "/data"
 """Where a container finds the claim; paths of the commands are relative to it."""
 
 
-def task_line(task: PlannedStage) -> str:
+def _task_line(task: PlannedStage) -> str:
     """The command of a task; one whose result marks its end is skipped once that is there."""
     line = stage_command(task.step.stage, task.step.cfg)
     if task.result is None:
@@ -52,7 +52,7 @@ def shell_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     lines = ["#!/usr/bin/env bash", f"# {cluster.title}: {len(tasks)} stages.", "set -euo pipefail"]
     for task in tasks:
         # Echoed, so that the log of a night says where it stopped.
-        lines += ["", f"echo {shlex.quote(f'# {task.name}')}", task_line(task)]
+        lines += ["", f"echo {shlex.quote(f'# {task.name}')}", _task_line(task)]
     return "\n".join([*lines, ""])
 
 
@@ -108,7 +108,7 @@ def _run_task_function(ordered: Sequence[Sequence[PlannedStage]]) -> list[str]:
     for wave in ordered:
         for task in wave:
             lines.append(f"        {number}) # {task.name}")
-            lines.append(f"            {task_line(task)} ;;")
+            lines.append(f"            {_task_line(task)} ;;")
             number += 1
     lines += ['        *) echo "there is no task $1" >&2; exit 1 ;;', "    esac", "}"]
     return lines

@@ -79,7 +79,7 @@ def section(maps: Mapping[str, Measures]) -> Section:
         paragraphs=(EXPLANATION, *foreground),
         notices=tuple(warnings),
         tables=(*local_tables.tube_tables(measured), local_tables.error_table(measured), attention),
-        plots=(recall_plot(best, measured[best]), map_plot(measured), *time_plots(maps)),
+        plots=(_recall_plot(best, measured[best]), _map_plot(measured), *time_plots(maps)),
     )
 
 
@@ -109,7 +109,7 @@ ATTENTION_PLOTS = {
 """Title, label and upper end of the y axis of each curve in map.json; None follows the data."""
 
 
-def recall_plot(name: str, measures: Measures) -> Plot:
+def _recall_plot(name: str, measures: Measures) -> Plot:
     """Plots the share of true tubes that a run and its baselines cover, against the IoU."""
     rows = {name: measures["model"]}
     for kind, baseline in local_tables.ordered_baselines(measures).items():
@@ -126,7 +126,7 @@ def recall_plot(name: str, measures: Measures) -> Plot:
     )
 
 
-def map_plot(maps: Mapping[str, Measures]) -> Plot:
+def _map_plot(maps: Mapping[str, Measures]) -> Plot:
     """Plots the video-mAP of every run against the IoU threshold."""
     series = []
     for index, (name, measures) in enumerate(maps.items()):

@@ -67,7 +67,7 @@ class Page(NamedTuple):
     sections: tuple[Section, ...]
 
 
-def page_environment() -> jinja2.Environment:
+def _page_environment() -> jinja2.Environment:
     """Returns Jinja with the filters and globals of the template.
 
     Names of videos and classes come from users, so autoescape is on; only SVG that `plots` has
@@ -92,4 +92,4 @@ def page_environment() -> jinja2.Environment:
 
 def render_page(page: Page) -> str:
     """Returns the page as HTML; equal pages give equal characters."""
-    return page_environment().get_template("page.html.j2").render(page=page)
+    return _page_environment().get_template("page.html.j2").render(page=page)

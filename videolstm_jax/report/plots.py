@@ -62,7 +62,7 @@ def axis_ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(step * k, 12) for k in range(first, last + 1)]
 
 
-def axis_number(value: float) -> str:
+def _axis_number(value: float) -> str:
     """Formats a number on an axis, thousands as k."""
     if abs(value) >= 10_000:
         return f"{value / 1000:.10g}k"
@@ -205,14 +205,14 @@ def _axes(frame: _Frame, x_axis: Axis, y_axis: Axis) -> list[str]:
         labels_across = 8
     for tick in axis_ticks(*frame.y, labels_down):
         y = frame.down(tick)
-        label = axis_number(tick)
+        label = _axis_number(tick)
         if y_axis.percent:
             label = f"{100 * tick:g} %"
         body.append(f'<path d="M{LEFT} {y:.1f}H{right:g}" stroke="{LINE}"/>')
         # 4 units down centre a label of size 11 on its line.
         body.append(svg_text(LEFT - 6, y + 4, label, anchor="end"))
     for tick in axis_ticks(*frame.x, labels_across):
-        body.append(svg_text(frame.across(tick), bottom + 16, axis_number(tick)))
+        body.append(svg_text(frame.across(tick), bottom + 16, _axis_number(tick)))
     body.append(svg_text(LEFT + (right - LEFT) / 2, frame.height - 6, x_axis.label))
     body.append(f'<path d="M{LEFT} {bottom:g}H{right:g}" stroke="{SOFT}"/>')
     return body

@@ -71,12 +71,12 @@ def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
     return "RGB"
 
 
-def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def _flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Flattens nested settings to `section.field` -> JSON text."""
     fields: dict[str, str] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            fields |= flat_settings(value, f"{prefix}{name}.")
+            fields |= _flat_settings(value, f"{prefix}{name}.")
         else:
             fields[prefix + name] = json.dumps(value, ensure_ascii=False)
     return fields
@@ -84,7 +84,7 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, st
 
 def setting_differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Table | None:
     """Lists the settings in which runs differ, a column for each run; None where they are equal."""
-    runs = list(map(flat_settings, configs.values()))
+    runs = list(map(_flat_settings, configs.values()))
     fields = sorted(set().union(*runs))
     rows = []
     for field in fields:

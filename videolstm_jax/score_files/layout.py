@@ -55,10 +55,10 @@ class ScoreFile(NamedTuple):
 
     def place(self, field: str, row: int) -> str:
         """Where a row of a field is, as messages begin: file, field, row and video."""
-        return place_of(self.path, field, row, self.lines, self.videos[row])
+        return _place_of(self.path, field, row, self.lines, self.videos[row])
 
 
-def place_of(path: str, field: str, row: int, lines: Sequence[int] = (), video: str = "") -> str:
+def _place_of(path: str, field: str, row: int, lines: Sequence[int] = (), video: str = "") -> str:
     """Names a row of a field: "scores.csv:7: label" of a text file, "a.npz: label[5]" of others."""
     place = f"{path}: {field}[{row}]"
     if len(lines):

@@ -52,7 +52,7 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     listed = [video for video in dataset.videos if video.part != "unused"]
     check_fingerprints(index, listed)
     with _sole_writer(cfg, work.trajectories, shard):
-        own = {trajectory_path(work, video) for video in shard.of(listed)}
+        own = {_trajectory_path(work, video) for video in shard.of(listed)}
         # Other shards may be writing their videos, or the settings of all.
         if not shard.worker:
             own.add(work.trajectories / "settings.json")
@@ -60,7 +60,7 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
         _keep_settings(cfg, work.trajectories / "settings.json")
         missing = []
         for video in shard.of(listed):
-            path = trajectory_path(work, video)
+            path = _trajectory_path(work, video)
             # A file of a video that was replaced since then has the size of the one before.
             if trajectory_note(path) != index["source"][video.name]:
                 missing.append(video)
@@ -68,7 +68,7 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     return work.trajectories
 
 
-def trajectory_path(work: Workdir, video: Video) -> epath.Path:
+def _trajectory_path(work: Workdir, video: Video) -> epath.Path:
     """The file of a video's trajectories."""
     return work.trajectories / f"{video.name}.bin.gz"
 
@@ -133,7 +133,7 @@ def _write_trajectories(
             generator = video_generator(video.name, 0)
             sample = sampled_trajectories(blocks, cfg.idt.length, cfg.idt.limit, generator)
             blocks = iter([sample])
-        path, note = trajectory_path(work, video), fingerprints[video.name]
+        path, note = _trajectory_path(work, video), fingerprints[video.name]
         count += write_trajectories(path, blocks, note=note)
         frames_done += len(frames)
     if videos:

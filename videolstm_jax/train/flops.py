@@ -39,16 +39,16 @@ def counted_pace(
     classes = len(dataset.classes)
     convnets = {}
     for stream in STREAMS:
-        convnets[stream] = convnet_flops(convnet_of(cfg, stream), stream, classes) / rate
+        convnets[stream] = _convnet_flops(convnet_of(cfg, stream), stream, classes) / rate
     cells = {}
     for run in runs:
         sizes = model_sizes(run, dataset)
         if sizes not in cells:
-            cells[sizes] = model_flops(sizes) / rate
+            cells[sizes] = _model_flops(sizes) / rate
     return Pace(convnets, cells)
 
 
-def convnet_flops(cfg: ConvNetConfig, stream: str, classes: int) -> float:
+def _convnet_flops(cfg: ConvNetConfig, stream: str, classes: int) -> float:
     """Operations of a forward pass of a backbone for one frame."""
     channels = STREAM_CHANNELS[stream]
     network = image_network(cfg, channels, classes)
@@ -58,7 +58,7 @@ def convnet_flops(cfg: ConvNetConfig, stream: str, classes: int) -> float:
     return _flops(jax.jit(network.apply).lower(params, frame))
 
 
-def model_flops(sizes: ModelConfig) -> float:
+def _model_flops(sizes: ModelConfig) -> float:
     """Operations of a forward pass of a recurrent model for one frame of one clip."""
     model = make_model(sizes)
     params = jax.eval_shape(model.init, jax.random.key(0))

@@ -34,7 +34,7 @@ def data_mesh(devices: int, batch: int, shards: int = 0) -> Mesh:
             f"JAX runs on {processes} processes that have not joined; expected "
             "`cluster.start.join_processes` in place of `jax.distributed.initialize`"
         )
-    present = present_devices()
+    present = _present_devices()
     taken = devices or device_count()
     if taken > len(present):
         where = "this machine shows" if processes == 1 else f"{processes} processes have"
@@ -55,7 +55,7 @@ def data_mesh(devices: int, batch: int, shards: int = 0) -> Mesh:
     return Mesh(_of_each_process(present, taken), ("data",), axis_types=(AxisType.Auto,))
 
 
-def present_devices() -> list[jax.Device]:
+def _present_devices() -> list[jax.Device]:
     """The devices of all processes, process after process, which is the order of a batch's rows."""
     # JAX may list the devices of a TPU slice in another order.
     return sorted(jax.devices(), key=lambda device: (device.process_index, device.id))

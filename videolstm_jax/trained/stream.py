@@ -63,12 +63,12 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
       ConfigError: an unknown method of flow.
     """
     streams = model.layers_by_stream()
-    features = {stream: image_features(model.backbone(stream)) for stream in streams}
+    features = {stream: _image_features(model.backbone(stream)) for stream in streams}
     # Warnings and no errors: the stream works, but not quite as the stages did.
     flow, warnings = None, []
     if "flow" in streams:
         trained_on = model.place.flow_settings()
-        flow = flow_functions(trained_on._replace(method=flow_method or trained_on.method))
+        flow = _flow_functions(trained_on._replace(method=flow_method or trained_on.method))
         if flow_method and flow_method != trained_on.method:
             warnings.append(
                 f"the model was trained on {trained_on.method} flow and reads {flow_method} flow"
@@ -118,7 +118,7 @@ def stream_settings(
     return settings, warnings
 
 
-def image_features(backbone: Backbone) -> ImageFeatures:
+def _image_features(backbone: Backbone) -> ImageFeatures:
     """The features of one image by layer, as the store would give them back."""
     convnet = backbone.convnet
     network = convnet.network
@@ -154,7 +154,7 @@ def _rounded(features: NDArray, dtype: str) -> NDArray:
     )[0]
 
 
-def flow_functions(settings: FlowSettings) -> FlowFunctions:
+def _flow_functions(settings: FlowSettings) -> FlowFunctions:
     """The flow of two frames as it would be stored and read again.
 
     Raises:

@@ -62,7 +62,7 @@ class Columns(NamedTuple):
     stop: int
 
 
-def trajectory_columns(length: int) -> tuple[Columns, ...]:
+def _trajectory_columns(length: int) -> tuple[Columns, ...]:
     """The parts of a row, in the order of the fields of `Trajectories`."""
     widths = {"information": len(INFORMATION), "trajectory": 2 * length, **_HISTOGRAMS}
     columns, start = [], 0
@@ -74,13 +74,13 @@ def trajectory_columns(length: int) -> tuple[Columns, ...]:
 
 def trajectory_width(length: int) -> int:
     """The numbers of a row: 10 + 2L + 96 + 108 + 96 + 96, which is 436 for L = 15."""
-    return trajectory_columns(length)[-1].stop
+    return _trajectory_columns(length)[-1].stop
 
 
 def trajectories_from_rows(rows: NDArray, length: int) -> Trajectories:
     """Divides rows [n, `trajectory_width`] into their parts."""
     # Views, not copies: the rows of a video may fill much of the memory.
-    return Trajectories(*(rows[:, part.start : part.stop] for part in trajectory_columns(length)))
+    return Trajectories(*(rows[:, part.start : part.stop] for part in _trajectory_columns(length)))
 
 
 def trajectory_rows(trajectories: Trajectories) -> NDArray:
@@ -102,7 +102,7 @@ def join_trajectories(blocks: list[Trajectories], length: int) -> Trajectories:
 def trajectory_column_name(column: int, length: int) -> str:
     """The name of a column counted from 0, such as "field 12 (trajectory)"."""
     name = "beyond the last"
-    for part in trajectory_columns(length):
+    for part in _trajectory_columns(length):
         if part.start <= column < part.stop:
             name = part.name
     if column < len(INFORMATION):
@@ -122,7 +122,7 @@ def check_trajectory_rows(rows: NDArray, length: int, place: str, first: int) ->
     Raises:
       FileError: a number is not finite or not in its range; it names the row and the field.
     """
-    parts = trajectory_columns(length)
+    parts = _trajectory_columns(length)
     low, high = np.full(rows.shape[1], -np.inf), np.full(rows.shape[1], np.inf)
     # Steps may be negative, and no other number is.
     low[: len(INFORMATION)] = 0
@@ -145,7 +145,7 @@ def check_trajectory_rows(rows: NDArray, length: int, place: str, first: int) ->
 def _expected(column: int, length: int) -> str:
     """The values that a column may have."""
     if column >= len(INFORMATION):
-        is_histogram = column >= trajectory_columns(length)[2].start
+        is_histogram = column >= _trajectory_columns(length)[2].start
         return "0 or more" if is_histogram else "a finite number"
     return {
         "end frame": "a whole number from 0",

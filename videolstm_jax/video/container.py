@@ -63,7 +63,7 @@ class OpenVideo(NamedTuple):
     content: Content
 
 
-def not_a_video_file(path: str | os.PathLike) -> str:
+def _not_a_video_file(path: str | os.PathLike) -> str:
     """Returns what lies at a path that is no regular file, such as `a named pipe`, or ""."""
     # A bucket has files and folders only, of which the system knows nothing.
     if "://" in str(path):
@@ -84,7 +84,7 @@ def not_a_video_file(path: str | os.PathLike) -> str:
 @contextlib.contextmanager
 def open_video(path: str | os.PathLike) -> Iterator[OpenVideo]:
     """Opens a file; codec errors become `VideoError`."""
-    problem = not_a_video_file(path)
+    problem = _not_a_video_file(path)
     if problem:
         raise VideoError(f"{path}: {problem}; expected a video file")
     file = epath.Path(path)
@@ -132,7 +132,7 @@ def _video_stream(container: av.container.InputContainer, name: str) -> av.Video
     """The first video stream, set up for strict decoding."""
     format_name = container.format.name
     if format_name in STILL_FORMATS:
-        raise VideoError(not_moving(name, format_name))
+        raise VideoError(_not_moving(name, format_name))
     moving = []
     for stream in container.streams.video:
         # The cover of a sound file or a film is a stream of one picture.
@@ -153,7 +153,7 @@ def _video_stream(container: av.container.InputContainer, name: str) -> av.Video
     return stream
 
 
-def not_moving(name: str, format_name: str) -> str:
+def _not_moving(name: str, format_name: str) -> str:
     """Returns the message about a file of one picture, or of text."""
     return f"{name}: not a video but {format_name}; expected moving pictures"
 
@@ -194,7 +194,7 @@ def all_pictures(video: OpenVideo, tally: Tally) -> Iterator[av.VideoFrame]:
             yield picture
     # Cameras write JPEG pictures one after the other without a container.
     if format_name.endswith(PICTURE_FORMAT) and tally.packets < 2:
-        raise VideoError(not_moving(name, format_name))
+        raise VideoError(_not_moving(name, format_name))
     tally.check()
 
 

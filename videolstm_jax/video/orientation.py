@@ -20,10 +20,10 @@ MATRIX_LAYOUT = struct.Struct("=9i")
 
 def upright(picture: av.VideoFrame) -> np.ndarray:
     """Returns [H, W, 3] RGB as players show it."""
-    return oriented(picture.to_ndarray(format="rgb24"), display_matrix(picture))
+    return oriented(picture.to_ndarray(format="rgb24"), _display_matrix(picture))
 
 
-def display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int] | None:
+def _display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int] | None:
     """Returns (a, b, c, d) of the display matrix of a picture, None where its file has none."""
     side_data = picture.side_data.get(MATRIX)
     if side_data is None:

@@ -23,7 +23,7 @@ from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.measure.tube_table import tube_table
 from videolstm_jax.types import Dataset, Detection, names_of
 
-__all__ = ["define_flags", "main", "measure_detections", "measure_task"]
+__all__ = ["define_flags", "main", "_measure_detections", "_measure_task"]
 
 
 class Task(NamedTuple):
@@ -41,7 +41,7 @@ class Task(NamedTuple):
 def main(arguments: list[str]) -> None:
     """Prints the table, and writes JSON where a file is named."""
     options = options_of(flags.FLAGS)
-    record, table = measure_detections(options, measure_task(options))
+    record, table = _measure_detections(options, _measure_task(options))
     print(table)
     path = flags.FLAGS["json"].value
     if path:
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> None:
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def measure_task(options: Options) -> Task:
+def _measure_task(options: Options) -> Task:
     """Reads the ground truth and the lists that the options name.
 
     Raises:
@@ -115,7 +115,7 @@ def _truth(options: Options, dataset: Dataset | None) -> GroundTruth:
 # ---- measuring -----------------------------------------------------------------------------------
 
 
-def measure_detections(options: Options, task: Task) -> tuple[dict[str, Any], str]:
+def _measure_detections(options: Options, task: Task) -> tuple[dict[str, Any], str]:
     """Reads the detections and measures them.
 
     Returns:

@@ -40,7 +40,7 @@ def read_class_list(path: epath.Path) -> tuple[str, ...]:
       FileError: another form, numbers that skip or repeat, or a name twice.
     """
     names: list[str] = []
-    for where, line in read_list_lines(path):
+    for where, line in _read_list_lines(path):
         # At any white space, since some lists have tabs; a name may have blanks.
         fields = line.split(maxsplit=1)
         expected = len(names) + 1
@@ -67,7 +67,7 @@ def read_video_list(path: epath.Path) -> list[ListRow]:
       FileError: a line of another form, an empty list, or a video twice.
     """
     rows: dict[str, ListRow] = {}
-    for where, line in read_list_lines(path):
+    for where, line in _read_list_lines(path):
         file, number = line, None
         numbered = re.fullmatch(r"(.*\S)\s+(\d{1,9})", line)
         if numbered:
@@ -164,7 +164,7 @@ def _read_class_lists(paths: Mapping[str, epath.Path], part: int) -> list[ListRo
 def _read_class_list(path: epath.Path, label: str) -> list[ListRow]:
     """Lines "file.avi K" of one class of HMDB51; `number` of each row is K, 0, 1 or 2."""
     rows: dict[str, ListRow] = {}
-    for where, line in read_list_lines(path):
+    for where, line in _read_list_lines(path):
         # From the right, since HMDB51 has blanks in the names of clips.
         file, _, part = line.rpartition(" ")
         if part not in ("0", "1", "2") or not file:
@@ -201,7 +201,7 @@ def read_list_text(path: epath.Path) -> str:
         ) from error
 
 
-def read_list_lines(path: epath.Path) -> list[tuple[str, str]]:
+def _read_list_lines(path: epath.Path) -> list[tuple[str, str]]:
     """The lines that are not blank, each with its "file:line"."""
     lines = []
     for number, line in enumerate(read_list_text(path).splitlines(), 1):

@@ -88,7 +88,7 @@ def remove_unfinished_saves(folder: epath.Path) -> None:
 def restore_alike(
     state: TrainState, checkpoints: Checkpoints, identity: Mapping[str, Any], resume: str
 ) -> Restored:
-    """The state that process 0 restores by `restore_newest`, in all processes.
+    """The state that process 0 restores by `_restore_newest`, in all processes.
 
     The others are given the number of its step. A shared disk may still show them a checkpoint that
     process 0 has just moved.
@@ -100,7 +100,7 @@ def restore_alike(
       resume: the setting.
 
     Raises:
-      FileError: as `restore_newest`; or there is no checkpoint, and `resume` is `must`.
+      FileError: as `_restore_newest`; or there is no checkpoint, and `resume` is `must`.
     """
     processes = team.current_team()
     numbers = b""
@@ -109,7 +109,7 @@ def restore_alike(
         # Again: in a bucket a folder of the right name may lack the mark of its end.
         if resume == "must" and not checkpoints.steps:
             raise _missing(checkpoints.folder)
-        restored = restore_newest(state, checkpoints, identity)
+        restored = _restore_newest(state, checkpoints, identity)
         numbers = json.dumps([int(restored.state.step), restored.newest]).encode()
     step, newest = json.loads(processes.broadcast("the step to go on from", numbers))
     if processes.is_first:
@@ -120,7 +120,7 @@ def restore_alike(
     return Restored(state, about, newest)
 
 
-def restore_newest(
+def _restore_newest(
     state: TrainState, checkpoints: Checkpoints, identity: Mapping[str, Any]
 ) -> Restored:
     """The state of the newest sound checkpoint; the given one where there are no checkpoints.

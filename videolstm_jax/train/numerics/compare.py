@@ -46,14 +46,14 @@ def compare_trainings(first: PathLike, second: PathLike) -> tuple[bool, list[str
     """
     folders = (epath.Path(first), epath.Path(second))
     # The states first: where only the metrics part, the trainings had the same parameters.
-    states = parting_of_logs((_hashes(folders[0]), _hashes(folders[1])), folders)
+    states = _parting_of_logs((_hashes(folders[0]), _hashes(folders[1])), folders)
     metrics_logs = (_by_step(folders[0] / "metrics.jsonl"), _by_step(folders[1] / "metrics.jsonl"))
-    metrics = parting_of_logs(metrics_logs, folders)
+    metrics = _parting_of_logs(metrics_logs, folders)
     texts = [_text("states", states), _text("metrics", metrics)]
     return states.step is None and metrics.step is None, texts
 
 
-def parting_of_logs(logs: Sequence[Rows], folders: Sequence[epath.Path]) -> Parting:
+def _parting_of_logs(logs: Sequence[Rows], folders: Sequence[epath.Path]) -> Parting:
     """Where two logs part, by the steps that both have.
 
     Args:

@@ -72,7 +72,7 @@ def divergence_warning(rows: Sequence[Mapping[str, Any]], classes: int, frames: 
     )
 
 
-def skipped_warning(rows: Sequence[Mapping[str, Any]]) -> str:
+def _skipped_warning(rows: Sequence[Mapping[str, Any]]) -> str:
     """A sentence on the steps that were skipped; empty where there were none.
 
     Args:
@@ -98,7 +98,7 @@ def print_divergence(folder: epath.Path, classes: int, frames: int = 1) -> list[
     """
     rows = read_jsonl(folder / "metrics.jsonl")
     warnings = []
-    for text in (skipped_warning(rows), divergence_warning(rows, classes, frames)):
+    for text in (_skipped_warning(rows), divergence_warning(rows, classes, frames)):
         if text:
             print(f"warning: {folder}: {text}", flush=True)
             warnings.append(text)

@@ -90,10 +90,10 @@ class Chunks:
         null_chunks = self._null_chunks
         if source is not None:
             null_chunks += null_chunks_in(source, self._stream.index)
-        return max(chunks_with_content(self._stream), all_chunks - null_chunks)
+        return max(_chunks_with_content(self._stream), all_chunks - null_chunks)
 
 
-def chunks_with_content(stream: av.VideoStream) -> int:
+def _chunks_with_content(stream: av.VideoStream) -> int:
     """Returns how many chunks the index lists, null chunks and placeholders aside."""
     count = 0
     for entry in stream.index_entries:

@@ -125,7 +125,7 @@ class H264Reader:
         """Remembers a parameter set; later ones replace earlier ones of the same number."""
         content = _unescaped(unit[1:])
         if unit[0] & 31 == SEQUENCE:
-            sequence = sequence_parameters(content)
+            sequence = _sequence_parameters(content)
             self._sequences[sequence.number] = sequence
         else:
             bits = BitReader(content)
@@ -152,7 +152,7 @@ class H264Reader:
         return False
 
 
-def sequence_parameters(content: bytes) -> SequenceParameters:
+def _sequence_parameters(content: bytes) -> SequenceParameters:
     """Reads a sequence parameter set up to `frame_mbs_only_flag` (section 7.3.2.1.1)."""
     bits = BitReader(content)
     profile = bits.take(8)

@@ -75,7 +75,7 @@ class PacketReader:
         """Whether a packet of a codec in `READ_CODECS` gives no picture."""
         data = bytes(packet)
         if self._codec == "vp8":
-            return vp8_is_hidden(data)
+            return _vp8_is_hidden(data)
         if self._codec == "vp9":
             return vp9_is_hidden(data)
         if self._codec == "mpeg2video":
@@ -99,7 +99,7 @@ class PacketReader:
         return self._key_pictures == 1 and not types.isdisjoint(HEVC_RASL)
 
 
-def vp8_is_hidden(head: bytes) -> bool:
+def _vp8_is_hidden(head: bytes) -> bool:
     """Whether a VP8 frame is not shown: bit 4 of the frame tag (RFC 6386, section 9.1)."""
     return not head[0] >> 4 & 1
 
