@@ -102,7 +102,7 @@ def end_decoding() -> None:
     # Taken from the modules that are imported already: it is heavy, and not all commands read
     # videos. While it is being imported, it has no functions and no processes yet.
     guard = sys.modules.get("videolstm_jax.video.guard")
-    end_processes = getattr(guard, "interrupt", None)
+    end_processes = getattr(guard, "interrupt_decoding", None)
     if end_processes is not None:
         end_processes()
 

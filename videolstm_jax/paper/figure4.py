@@ -47,7 +47,7 @@ class Curve(NamedTuple):
     iou: NDArray
     values: NDArray
     on_test: bool
-    row_has_random_start: bool = False
+    random_start: bool = False
 
 
 def draw_figure4(rows: Sequence[Row], request: Request, target: str) -> list[epath.Path]:

@@ -58,7 +58,7 @@ class RowResult(NamedTuple):
     measured: tuple[int, int]
     missing: tuple[str, ...]
     on_test: bool
-    row_has_random_start: bool = False
+    random_start: bool = False
 
     @property
     def delta(self) -> float | None:

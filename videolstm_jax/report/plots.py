@@ -21,7 +21,7 @@ class Series(NamedTuple):
     name: str
     x: Sequence[float]
     y: Sequence[float]
-    svg_colour: int = 0
+    colour: int = 0
     dashed: bool = False
     faint: bool = False
 
@@ -30,7 +30,7 @@ class Plot(NamedTuple):
     """A drawing: a plain title, finished SVG, and (name, colour, dashed) of each line."""
 
     title: str
-    svg_drawing: str
+    svg: str
     legend: tuple[tuple[str, int, bool], ...] = ()
 
 

@@ -69,7 +69,7 @@ class _Task(NamedTuple):
     dataset: Dataset
     fit: str
     truth: Mapping[str, list[Detection]]
-    mean_train_boxes: Mapping[str, NDArray]
+    train_boxes: Mapping[str, NDArray]
     fused: Mapping[str, NDArray] | None
 
 
