@@ -106,7 +106,7 @@ def quick_environment(site: pathlib.Path) -> dict[str, str]:
     Args:
       site: the folder of a `sitecustomize.py`, which Python imports at its start.
     """
-    site.mkdir()
+    site.mkdir(exist_ok=True)
     barred = "import sys\nsys.modules.update(dict.fromkeys(('keras', 'sklearn')))\n"
     (site / "sitecustomize.py").write_text(barred)
     paths = [str(site), str(pathlib.Path(__file__).parents[2])]

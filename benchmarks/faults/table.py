@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks import record
-from benchmarks.faults import stop
+from benchmarks.faults import pods, stop
 from videolstm_jax import files
 
 PAGE = record.RESULTS.parents[1] / "docs" / "faults.md"
@@ -81,6 +81,12 @@ FAULTS = (
         lambda row: f"full disk under `{row['stage']}`",
         lambda rows: "one line with path and cause, nothing half-written; then the same bytes",
         lambda row: f"`python -m benchmarks.faults.full_disk --stage={row['stage']}`",
+    ),
+    Fault(
+        "pods.jsonl",
+        lambda row: f"{row['signal']} to process {row['process']} of 2 that train",
+        pods.bound_text,
+        lambda row: "`python -m benchmarks.faults.pods`",
     ),
     Fault(
         "damaged_files.jsonl",
