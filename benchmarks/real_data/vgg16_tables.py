@@ -20,6 +20,7 @@ from benchmarks.real_data.titles import CELLS, title
 PAIRS = (
     ("alstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
     ("convalstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
+    ("convalstm-vgg16", "ridge on the middle frame's 7x7x512 map, VGG-16"),
     ("convalstm-vgg16", "alstm-vgg16"),
     ("videolstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
     ("videolstm-vgg16", "convalstm-vgg16"),
@@ -49,8 +50,7 @@ def tables_of(figures: Mapping[str, Any]) -> dict[str, str]:
     rows = rows_of(figures["rows"])
     parts = [_Rows("", list(rows), rows)]
     for model, partial in figures.get("partial", {}).items():
-        folds = ", ".join(map(str, partial["folds"]))
-        parts.append(_Rows(f", folds {folds}", [model], rows_of(partial["rows"])))
+        parts.append(_Rows(_folds_text(partial["folds"]), [model], rows_of(partial["rows"])))
     accuracies, differences = [], []
     for part in parts:
         accuracies += _accuracies(part, figures["runs"])
@@ -82,6 +82,12 @@ def _differences(part: _Rows) -> list[tuple[str, ...]]:
             pair = f"{_title(better)} - {_title(worse)}{part.folds}"
             lines.append((pair, percent(interval, sign="+"), verdict(interval)))
     return lines
+
+
+def _folds_text(folds: Sequence[int]) -> str:
+    """What is added to the name of a row: its folds, which are not all."""
+    word = "fold" if len(folds) == 1 else "folds"
+    return f", {word} {', '.join(map(str, folds))}"
 
 
 def _title(name: str) -> str:
