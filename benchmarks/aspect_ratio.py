@@ -24,7 +24,7 @@ from videolstm_jax.clips.balance import label_array
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.intervals import paired_interval, wilson
-from videolstm_jax.measure.nearest import nearest_scores, size_and_length
+from videolstm_jax.measure.nearest import nearest_scores, size_and_length_of_videos
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.types import Video, names_of
 from videolstm_jax.workdir import Workdir
@@ -121,7 +121,7 @@ def _squares(values: np.ndarray, target: np.ndarray) -> float:
 def size_baseline(folds: Folds) -> np.ndarray:
     """Whether the nearest neighbour on size and length of the other folds is right: [V]."""
     table = np.array([(video.width, video.height, video.frames) for video in folds.videos])
-    rows = size_and_length(*table.T)
+    rows = size_and_length_of_videos(*table.T)
     right = np.zeros(len(rows), bool)
     for number in np.unique(folds.fold):
         test = folds.fold == number

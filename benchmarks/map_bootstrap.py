@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from videolstm_jax.measure.overlap import envelope_area, tube_iou
-from videolstm_jax.measure.precision import group_by_class, sort_by_score
+from videolstm_jax.measure.precision import group_detections_by_class, sort_by_score
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.types import Detection
 
@@ -77,9 +77,9 @@ def _ranked_classes(
     detections: Sequence[Detection], true_tubes: Sequence[Detection], names: Sequence[str]
 ) -> list[_RankedClass]:
     """Ranks the detections of each class with truth; `names` are the videos in order."""
-    by_class = group_by_class(detections)
+    by_class = group_detections_by_class(detections)
     classes = []
-    for label, own in group_by_class(true_tubes).items():
+    for label, own in group_detections_by_class(true_tubes).items():
         ranked = by_class.get(label, [])
         positives = np.bincount(_rows(own, names), minlength=len(names))
         classes.append(_RankedClass(ranked, _rows(ranked, names), positives))

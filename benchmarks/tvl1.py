@@ -49,7 +49,11 @@ def drifting_texture(frames: int, width: int, height: int) -> np.ndarray:
 
 def our_flow(frames: np.ndarray) -> None:
     """Computes flow as the stage prepare does, images in [0, 255] included."""
-    list(batched.flow_images([("clip", frames)], lambda width, height: BOUND, workers=THREADS))
+    list(
+        batched.batched_flow_images(
+            [("clip", frames)], lambda width, height: BOUND, workers=THREADS
+        )
+    )
 
 
 def opencv_flow(frames: np.ndarray) -> None:

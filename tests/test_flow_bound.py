@@ -99,7 +99,7 @@ def test_warnings(tmp_path, capsys):
 
 def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
     cfg = settings(tmp_path, drifting(tmp_path / "videos", (2, 0, 2, 0)), flow__bound=0.5)
-    plain = flow_writing.batched.flow_images
+    plain = flow_writing.batched.batched_flow_images
 
     def dying(*args, **named):
         for number, done in enumerate(plain(*args, **named)):
@@ -107,10 +107,10 @@ def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
                 raise KeyboardInterrupt
             yield done
 
-    monkeypatch.setattr(flow_writing.batched, "flow_images", dying)
+    monkeypatch.setattr(flow_writing.batched, "batched_flow_images", dying)
     with pytest.raises(KeyboardInterrupt):
         prepare.run(cfg)
-    monkeypatch.setattr(flow_writing.batched, "flow_images", plain)
+    monkeypatch.setattr(flow_writing.batched, "batched_flow_images", plain)
     prepare.run(cfg)
     messages = capsys.readouterr().err
     assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in messages

@@ -134,7 +134,9 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
     pairs_done = []
     flow_of = {
         done.name: done
-        for done in batched.flow_images(videos, lambda w, h: 127.5, progress=pairs_done.append)
+        for done in batched.batched_flow_images(
+            videos, lambda w, h: 127.5, progress=pairs_done.append
+        )
     }
     assert set(flow_of) == {name for name, _ in videos}
     for name, frames in videos:

@@ -11,9 +11,9 @@ from videolstm_jax.localize.inputs import localizer_input
 from videolstm_jax.trained import foreground
 from videolstm_jax.trained.foreground import (
     foreground_entry,
+    foreground_frames,
     foreground_of_record,
     foreground_of_store,
-    spaced_frames,
 )
 from videolstm_jax.types import Video
 
@@ -178,9 +178,9 @@ def test_the_maps_of_a_chunk_are_those_of_its_frames():
 def test_frames_are_spread_over_the_training_list(tmp_path):
     maps = np.ones((9, 2, 2, DEPTH))
     store = write_store(tmp_path, (maps, maps))
-    every = spaced_frames(store, VIDEOS, 1000)
+    every = foreground_frames(store, VIDEOS, 1000)
     assert every == [(video.name, frame) for video in VIDEOS for frame in range(9)]
-    some = spaced_frames(store, VIDEOS, 4)
+    some = foreground_frames(store, VIDEOS, 4)
     assert some[0] == ("A/a", 0)
     assert some[-1] == ("A/b", 8)
     assert {name for name, _ in some} == {"A/a", "A/b"}

@@ -41,7 +41,7 @@ def test_flow_of_no_motion_is_zero_and_as_large_as_the_mean_colour():
 def test_what_is_stored_with_features_is_what_is_done():
     pixels = np.random.default_rng(1).integers(0, 256, (5, 3)).astype(np.uint8)
     for name in preprocessing.PREPROCESSING:
-        mean, scale = preprocessing.pixels("rgb", name, 0.5)
+        mean, scale = preprocessing.backbone_pixels("rgb", name, 0.5)
         inputs = preprocessing.preprocess(pixels, "rgb", preprocessing=name, pixel_scale=0.5)
         np.testing.assert_allclose(
             inputs, (pixels - np.array(mean)) * np.array(scale), rtol=1e-5, atol=1e-5

@@ -8,7 +8,7 @@ from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.measure.nearest import (
     motion_energy,
     nearest_scores,
-    size_and_length,
+    size_and_length_of_videos,
     size_warning,
 )
 from videolstm_jax.scores_npz import load_scores
@@ -90,7 +90,7 @@ def test_imported_features_have_no_size(tmp_path, capsys):
 
 
 def test_size_and_length_by_hand():
-    rows = size_and_length(np.array([1, 2]), np.array([1, 4]), np.array([1, 8]))
+    rows = size_and_length_of_videos(np.array([1, 2]), np.array([1, 4]), np.array([1, 8]))
     np.testing.assert_allclose(rows, np.log([[1, 1, 1], [2, 4, 8]]))
 
 

@@ -4,7 +4,7 @@ import pytest
 from command_line import run
 
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.request import lacks_weights, request_of
+from videolstm_jax.paper.request import lacks_paper_weights, request_of
 from videolstm_jax.paper.rows import ROWS, find_paper_rows
 from videolstm_jax.paper.selection import require_weights, select_rows, selection_notes
 from videolstm_jax.presets import configured
@@ -57,10 +57,10 @@ def test_a_row_named_itself_and_a_plan_of_no_row_are_refused(names, message):
     ],
 )
 def test_rows_with_backbones_need_imagenet_weights(name, lacking):
-    assert lacks_weights(ROWS[name], request()) == lacking
-    assert not lacks_weights(ROWS[name], request(convnet__weights="vgg16.h5"))
+    assert lacks_paper_weights(ROWS[name], request()) == lacking
+    assert not lacks_paper_weights(ROWS[name], request(convnet__weights="vgg16.h5"))
     # This preset has frozen ImageNet features of frames, and learns flow from nothing by design.
-    assert not lacks_weights(ROWS[name], request(preset="small"))
+    assert not lacks_paper_weights(ROWS[name], request(preset="small"))
 
 
 def test_a_run_without_weights_is_refused_unless_random_ones_were_asked_for():

@@ -90,7 +90,9 @@ def test_again_is_free_and_broken_off_is_resumed(prepared_workdir, tmp_path, mon
     unfinished[-1].unlink()
     assert written(tmp_path / "work") == left
     monkeypatch.setattr(
-        flow_writing.batched, "flow_images", lambda videos, *args, **named: iter(list(videos))
+        flow_writing.batched,
+        "batched_flow_images",
+        lambda videos, *args, **named: iter(list(videos)),
     )
     prepare.run(cfg)
     assert written(tmp_path / "work") == left

@@ -71,7 +71,7 @@ def test_a_checkpoint_of_before_loads_with_one_line(finished, run, capsys, monke
         for name in ("batches", "skipped"):
             del about[name]
 
-    honest = checkpoint.manifest.as_json
+    honest = checkpoint.manifest.manifest_json
 
     def without_versions(value):
         if isinstance(value, dict):
@@ -79,7 +79,7 @@ def test_a_checkpoint_of_before_loads_with_one_line(finished, run, capsys, monke
         return honest(value)
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint.manifest, "as_json", without_versions)
+        patched.setattr(checkpoint.manifest, "manifest_json", without_versions)
         resaved(run, older)
     assert_same_run(run, train(run), finished)
     assert capsys.readouterr().err == (

@@ -47,7 +47,7 @@ class GroundTruth(NamedTuple):
         """
         if classes is None:
             classes = len(self.classes)
-        return tube_fault(
+        return annotated_tube_fault(
             detection,
             classes=classes,
             frames=self.frames.get(detection.video, 0),
@@ -55,7 +55,7 @@ class GroundTruth(NamedTuple):
         )
 
 
-def tube_fault(
+def annotated_tube_fault(
     detection: Detection, *, classes: int = 0, frames: int = 0, size: tuple[int, int] = (0, 0)
 ) -> str:
     """What is wrong with a tube, empty where nothing is.

@@ -96,7 +96,7 @@ def read_ucf24(path: str, annotations: Any) -> GroundTruth:
 
 def _class_problem(tube: Detection) -> str:
     """How a label contradicts the video's name; empty where it agrees."""
-    # `tube_fault` refuses labels of no class.
+    # `annotated_tube_fault` refuses labels of no class.
     if not 0 <= tube.label < len(UCF24_CLASSES):
         return ""
     name = UCF24_CLASSES[tube.label]

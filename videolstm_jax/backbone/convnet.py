@@ -15,7 +15,7 @@ from videolstm_jax.files import reading
 from videolstm_jax.json_records import value_text
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork, with_tap
-from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, picture_fit, pixels
+from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, backbone_picture_fit, backbone_pixels
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 
@@ -55,7 +55,7 @@ class TrainedConvNet(NamedTuple):
     def picture_fit(self) -> PictureFit:
         """How pictures are brought to its square."""
         stream = STREAM_OF_CHANNELS[self.channels]
-        return picture_fit(self.fit, stream, self.config.preprocessing)
+        return backbone_picture_fit(self.fit, stream, self.config.preprocessing)
 
 
 class Backbone(NamedTuple):
@@ -73,7 +73,7 @@ class Backbone(NamedTuple):
     def about(self) -> dict[str, Any]:
         """What a feature store of this ConvNet records of it; see `extractor_of`."""
         config = self.convnet.config
-        mean, scale = pixels(self.stream, config.preprocessing, config.pixel_scale)
+        mean, scale = backbone_pixels(self.stream, config.preprocessing, config.pixel_scale)
         preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
         preprocessing |= fit_entry(self.convnet.fit)
         return {

@@ -42,7 +42,7 @@ def one_shard_at_a_time(job: ExtractionJob, streams: Sequence[str]) -> Iterator[
     """Lets one shard of several write the files that all of them share: indexes and scores."""
     with contextlib.ExitStack() as stack:
         if job.shard.worker:
-            for folder in stream_folders(job, streams):
+            for folder in extracted_stream_folders(job, streams):
                 stack.enter_context(
                     waiting_writer(
                         folder,
@@ -54,12 +54,12 @@ def one_shard_at_a_time(job: ExtractionJob, streams: Sequence[str]) -> Iterator[
         yield
 
 
-def stream_folders(job: ExtractionJob, streams: Sequence[str]) -> list[epath.Path]:
+def extracted_stream_folders(job: ExtractionJob, streams: Sequence[str]) -> list[epath.Path]:
     """The folder of each stream's features."""
     return [job.work.features(stream, "pool5").parent for stream in streams]
 
 
-def remove_own_unfinished(job: ExtractionJob, folder: epath.Path) -> None:
+def remove_unfinished_of_shard(job: ExtractionJob, folder: epath.Path) -> None:
     """Removes the files of this worker that it was writing when it was killed."""
     own = names_of(job.shard.of(job.dataset.videos))
     own_notes = feature_notes_path(folder, job.shard.worker).name
@@ -78,7 +78,7 @@ def remove_unfinished_results(job: ExtractionJob, stream: str) -> None:
 
     All videos are done, and this worker alone writes what is shared: none of it is being written.
     """
-    (folder,) = stream_folders(job, [stream])
+    (folder,) = extracted_stream_folders(job, [stream])
     remove_unfinished(folder)
     # Other files in the folder of the backbone may be of a fit that runs.
     remove_unfinished(job.work.convnet(stream), lambda target: target.name in CONVNET_SCORES)

@@ -26,7 +26,7 @@ from videolstm_jax.features.index import StoreHead, read_if_exists
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.network import find_block
-from videolstm_jax.nn.preprocessing import pixels
+from videolstm_jax.nn.preprocessing import backbone_pixels
 from videolstm_jax.types import Dataset, Video, View, names_of
 from videolstm_jax.workdir import Workdir
 
@@ -170,7 +170,7 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
                 flow[name] = job.index[name]
     # As the ConvNet was fitted, whatever the settings of this run say.
     cfg = trained.config
-    mean, scale = pixels(stream, cfg.preprocessing, cfg.pixel_scale)
+    mean, scale = backbone_pixels(stream, cfg.preprocessing, cfg.pixel_scale)
     return {
         "stream": stream,
         "backbone": trained.network.identity,
@@ -205,7 +205,7 @@ def _check_store(cfg: RunConfig, folder: epath.Path) -> None:
             check_fit(cfg, recorded_fit(head.about), path)
 
 
-def features_of(images: np.ndarray, backbone: BackboneWithStores) -> dict[str, np.ndarray]:
+def features_of_block(images: np.ndarray, backbone: BackboneWithStores) -> dict[str, np.ndarray]:
     """Runs the backbone on its inputs [n, ..], filled up with zeros to BLOCK of them."""
     # Filled up, or the last block of each video would compile a program of its own.
     padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)

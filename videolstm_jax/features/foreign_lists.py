@@ -6,7 +6,7 @@ import re
 
 from etils import epath
 
-from videolstm_jax.dataset.folders.video_names import without_extension
+from videolstm_jax.dataset.folders.video_names import without_video_extension
 from videolstm_jax.dataset.lists.list_files import read_list_text
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
@@ -29,7 +29,7 @@ def read_foreign_names(folder: PathLike, part: str) -> list[str]:
     """
     names = []
     for line in _read_lines(folder, part, _NAME_LISTS):
-        names.append(without_extension(line))
+        names.append(without_video_extension(line))
         # The store writes a file of this name.
         if leads_out(names[-1]):
             raise FileError(

@@ -67,7 +67,7 @@ def tvl1_of_arrays(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(tvl1.tvl1(a, b))
 
 
-def flow_images(
+def batched_flow_images(
     videos: Iterable[tuple[str, np.ndarray]],
     bound: Callable[[int, int], float],
     *,
@@ -131,8 +131,8 @@ def sample_flow(
 
     Args:
       videos: names, the number of the first frame, and frames [n + 1, H, W] uint8.
-      method: see `flow_images`.
-      workers: see `flow_images`.
+      method: see `batched_flow_images`.
+      workers: see `batched_flow_images`.
 
     Yields:
       One part a video, in the order in which they are done.
@@ -169,7 +169,7 @@ def flow_in_order(
 
     Args:
       frames: [L, H, W] uint8.
-      method: see `flow_images`.
+      method: see `batched_flow_images`.
 
     Yields:
       The displacements of each of the L - 1 pairs, [H, W, 2] pixels.

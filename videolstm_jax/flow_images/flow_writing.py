@@ -96,7 +96,7 @@ def write_missing_flow(
         if video.name not in stored.frames:
             missing.append(video)
     progress = pace.FlowProgress(len(missing), _count_pairs(missing, computed))
-    flow_of_videos = batched.flow_images(
+    flow_of_videos = batched.batched_flow_images(
         decoder.read_frames(missing, grey_frame_format(cfg)),
         target.limit,
         method=flow_methods.flow_method(cfg.flow.method),

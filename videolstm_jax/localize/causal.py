@@ -12,7 +12,7 @@ from videolstm_jax.localize.linking import next_box
 from videolstm_jax.localize.saliency import (
     PAPER_SETTINGS,
     check_attention,
-    scale_to_255,
+    scale_saliency_to_255,
     upscale_maps,
 )
 from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
@@ -71,7 +71,7 @@ def follow_trail(
     last = None
     if len(trail.boxes):
         last = trail.boxes[-1]
-    boxes, mass = propose_boxes(scale_to_255(frame, peak), settings)
+    boxes, mass = propose_boxes(scale_saliency_to_255(frame, peak), settings)
     box = next_box(boxes, mass, last)
     # The peak is kept although there is no box yet: it scales the frames that follow.
     if box is None:

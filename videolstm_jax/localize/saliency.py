@@ -56,7 +56,7 @@ def saliency(
     # Blurred before the maximum is taken: the Gaussian lowers a sharp peak.
     maps = upscale_maps(check_attention(attention), size, settings.sigma, fit)
     peaks = _peaks_by_frame(maps.max(axis=(1, 2)), settings)
-    return scale_to_255(maps, peaks[:, None, None])
+    return scale_saliency_to_255(maps, peaks[:, None, None])
 
 
 def saliency_frames(
@@ -97,7 +97,7 @@ def saliency_by_frame(
             peak = frame.max()
         else:
             peak = peaks_at(size)[t]
-        return scale_to_255(frame, peak)
+        return scale_saliency_to_255(frame, peak)
 
     return frame_at
 
@@ -133,7 +133,7 @@ def upscale_maps(
     return rows @ attention.astype(np.float32, copy=False) @ columns.T
 
 
-def scale_to_255(maps: NDArray, peak: NDArray) -> NDArray:
+def scale_saliency_to_255(maps: NDArray, peak: NDArray) -> NDArray:
     """Multiplies maps by 255 / peak, so that the peak is exactly 255; zeros where it is 0."""
     # Dividing first makes the peak exactly 1. Multiplying by 255 / peak would round it.
     return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0) * np.float32(255)

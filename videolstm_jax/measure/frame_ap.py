@@ -13,7 +13,7 @@ from videolstm_jax.measure.precision import (
     average_precisions,
     check_detections,
     check_labels,
-    group_by_class,
+    group_detections_by_class,
     mean_over_classes,
     rank_in_group,
 )
@@ -84,9 +84,9 @@ def frame_aps(
     true_tubes = check_detections(truth, "true tubes")
     rank_of = _ranks_of_videos((*detections, *true_tubes))
     frames_with_truth = np.unique(_boxes_of(true_tubes, rank_of).key)
-    own = group_by_class(check_detections(detections, "detections"))
+    own = group_detections_by_class(check_detections(detections, "detections"))
     aps = {}
-    for label, tubes in sorted(group_by_class(true_tubes).items()):
+    for label, tubes in sorted(group_detections_by_class(true_tubes).items()):
         boxes = _boxes_of(own.get(label, []), rank_of, frame_scores)
         if frames == "truth":
             # Truth of any class: a box of this class on a frame that was annotated is an error.

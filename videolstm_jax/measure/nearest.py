@@ -32,7 +32,9 @@ def motion_energy(flow: np.ndarray, side: int = 16) -> np.ndarray:
     return energy / total
 
 
-def size_and_length(width: np.ndarray, height: np.ndarray, frames: np.ndarray) -> np.ndarray:
+def size_and_length_of_videos(
+    width: np.ndarray, height: np.ndarray, frames: np.ndarray
+) -> np.ndarray:
     """What a video tells before anybody looks at it: log width, log height, log number of frames.
 
     Where videos are cut out around an action, their shape may tell the class. A distance of these

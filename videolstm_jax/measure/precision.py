@@ -134,7 +134,7 @@ def label_key(detection: Detection) -> int | str:
     return int(detection.label)
 
 
-def group_by_class(detections: Iterable[Detection]) -> dict[int | str, list[Detection]]:
+def group_detections_by_class(detections: Iterable[Detection]) -> dict[int | str, list[Detection]]:
     """Returns the detections of each class, in the order of the input."""
     groups: dict[int | str, list[Detection]] = {}
     for detection in detections:

@@ -12,7 +12,7 @@ from videolstm_jax.measure.precision import (
     check_detections,
     check_has_truth,
     check_labels,
-    group_by_class,
+    group_detections_by_class,
     label_key,
 )
 from videolstm_jax.types import Detection, Tube
@@ -163,9 +163,9 @@ def tube_error_split(
     in_video: dict[str, list[Detection]] = {}
     for true in true_tubes:
         in_video.setdefault(true.video, []).append(true)
-    own = group_by_class(check_detections(detections, "detections"))
+    own = group_detections_by_class(check_detections(detections, "detections"))
     counts = dict.fromkeys(ErrorCounts._fields, 0)
-    for label, tubes in group_by_class(true_tubes).items():
+    for label, tubes in group_detections_by_class(true_tubes).items():
         matched: set[int] = set()
         # As many as there are true tubes: a perfect detector has no others.
         for detection in own.get(label, [])[: len(tubes)]:

@@ -13,7 +13,7 @@ from videolstm_jax.measure.precision import (
     average_precisions,
     check_detections,
     check_labels,
-    group_by_class,
+    group_detections_by_class,
     mean_over_classes,
 )
 from videolstm_jax.types import Detection
@@ -47,9 +47,11 @@ def video_aps(
     """
     convention = style_of(style)
     check_labels(detections, truth)
-    own = group_by_class(check_detections(detections, "detections"))
+    own = group_detections_by_class(check_detections(detections, "detections"))
     aps = {}
-    for label, tubes in sorted(group_by_class(check_detections(truth, "true tubes")).items()):
+    for label, tubes in sorted(
+        group_detections_by_class(check_detections(truth, "true tubes")).items()
+    ):
         # A class without truth has no precision, and so no part in the mean; a class without
         # detections has 0.
         ranked = _rank(own.get(label, []), tubes)

@@ -46,7 +46,9 @@ STREAM_CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
 STREAM_OF_CHANNELS: dict[int, Stream] = {3: "rgb", 2: "flow"}
 
 
-def pixels(stream: Stream, preprocessing: str = "caffe", pixel_scale: float = 1.0) -> Pixels:
+def backbone_pixels(
+    stream: Stream, preprocessing: str = "caffe", pixel_scale: float = 1.0
+) -> Pixels:
     """Mean and scale of a stream's channels.
 
     Args:
@@ -58,7 +60,7 @@ def pixels(stream: Stream, preprocessing: str = "caffe", pixel_scale: float = 1.
     return Pixels(mean, tuple(factor * pixel_scale for factor in scale))
 
 
-def picture_fit(fit: str, stream: Stream, preprocessing: str) -> PictureFit:
+def backbone_picture_fit(fit: str, stream: Stream, preprocessing: str) -> PictureFit:
     """How pictures of a stream are brought to the square of a backbone, and what fills it.
 
     The border of `pad` has the mean that preprocessing takes off: the backbone reads zeros there,
@@ -88,12 +90,12 @@ def preprocess(
     Args:
       images: [.., ch] uint8, 0 to 255.
       stream: whose mean is subtracted.
-      preprocessing: see `pixels`.
-      pixel_scale: see `pixels`.
+      preprocessing: see `backbone_pixels`.
+      pixel_scale: see `backbone_pixels`.
 
     Returns:
       float32 of the same shape.
     """
-    mean, scale = pixels(stream, preprocessing, pixel_scale)
+    mean, scale = backbone_pixels(stream, preprocessing, pixel_scale)
     # Arrays of float32 on both sides: a float64 would double the memory of the whole batch.
     return (images.astype(np.float32) - np.array(mean, np.float32)) * np.array(scale, np.float32)

@@ -15,10 +15,10 @@ from videolstm_jax.paper.request import (
     SplitPlace,
     places_of,
     pretrained_place,
-    require_data,
+    require_paper_data,
 )
 from videolstm_jax.paper.rows import FUSED_CELL, Row
-from videolstm_jax.pipeline import Step, graft_source
+from videolstm_jax.pipeline import Step, pipeline_graft_source
 from videolstm_jax.presets import Settings
 from videolstm_jax.workdir import Workdir
 
@@ -55,7 +55,7 @@ def plan_rows(rows: Sequence[Row], request: Request) -> list[PlannedStage]:
     """
     for row in rows:
         # For every row before the first is planned: a plan of half of the rows would look whole.
-        require_data(row, request)
+        require_paper_data(row, request)
     planner = _Planner(request)
     for row in rows:
         for place in places_of(row):
@@ -169,7 +169,7 @@ class _Planner:
         needs, entries = [], []
         for entry in cfg.train.graft:
             _, _, part = entry.partition(":")
-            source = graft_source(settings, cfg, entry)
+            source = pipeline_graft_source(settings, cfg, entry)
             cell, stream = source.model.cell, source.data.stream
             name = self._request.run_name(cell, stream, cfg.seed)
             # A source may have another kernel than the run of Table 1 with the same cell.

@@ -118,7 +118,7 @@ def places_of(row: Row) -> list[SplitPlace]:
     return [SplitPlace(row.dataset, split) for split in row.splits]
 
 
-def missing_flags(row: Row, request: Request) -> list[str]:
+def missing_paper_flags(row: Row, request: Request) -> list[str]:
     """The flags that a row needs and the request does not have, with words for their values."""
     flags = []
     if not request.videos.get(PRETRAINED):
@@ -130,14 +130,14 @@ def missing_flags(row: Row, request: Request) -> list[str]:
     return flags
 
 
-def require_data(row: Row, request: Request) -> None:
+def require_paper_data(row: Row, request: Request) -> None:
     """Raises ConfigError where videos or boxes that a row needs were not given."""
-    flags = missing_flags(row, request)
+    flags = missing_paper_flags(row, request)
     if flags:
         raise ConfigError(f"{row.name} needs {' and '.join(flags)}")
 
 
-def lacks_weights(row: Row, request: Request) -> bool:
+def lacks_paper_weights(row: Row, request: Request) -> bool:
     """Whether a backbone of a row would start from random numbers although nobody asked for it.
 
     Published ImageNet weights are of VGG without normalisation. Other backbones bring theirs, or

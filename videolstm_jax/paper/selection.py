@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.request import Request, lacks_weights, missing_flags, require_data
+from videolstm_jax.paper.request import (
+    Request,
+    lacks_paper_weights,
+    missing_paper_flags,
+    require_paper_data,
+)
 from videolstm_jax.paper.rows import Row, find_paper_rows
 from videolstm_jax.presets import convnet_of
 
@@ -42,24 +47,24 @@ def select_rows(names: Sequence[str], request: Request) -> Selection:
     for name in names:
         meant = find_paper_rows([name])
         if len(meant) == 1:
-            require_data(meant[0], request)
+            require_paper_data(meant[0], request)
     rows, left_out = [], {}
     candidates = find_paper_rows(names)
     for row in candidates:
-        flags = " ".join(missing_flags(row, request))
+        flags = " ".join(missing_paper_flags(row, request))
         if flags:
             left_out.setdefault(flags, []).append(row)
         else:
             rows.append(row)
     if not rows:
-        require_data(candidates[0], request)
+        require_paper_data(candidates[0], request)
     return Selection(rows, left_out)
 
 
 def require_weights(rows: Sequence[Row], request: Request) -> None:
     """Raises ConfigError where a backbone would start from random numbers without being told to."""
     for row in rows:
-        if lacks_weights(row, request):
+        if lacks_paper_weights(row, request):
             raise ConfigError(f"{row.name} {_WEIGHTS_TEXT}")
 
 
@@ -79,7 +84,7 @@ def selection_notes(selection: Selection, request: Request) -> list[str]:
         notes.append(f"left out: {count} ({', '.join(_groups(rows))}); {flags} adds them")
     backbones = False
     for row in selection.rows:
-        if lacks_weights(row, request):
+        if lacks_paper_weights(row, request):
             notes.append(f"before it runs: {row.name} {_WEIGHTS_TEXT}")
             return notes
         backbones = backbones or bool(row.backbones)

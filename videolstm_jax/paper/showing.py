@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from videolstm_jax.paper.listing import UNKNOWN, published_text
-from videolstm_jax.paper.request import Request, lacks_weights, missing_flags
+from videolstm_jax.paper.request import Request, lacks_paper_weights, missing_paper_flags
 from videolstm_jax.paper.results import IOU, RowResult
 
 _MARK = "!"
@@ -113,8 +113,8 @@ def _missing(
         for reason, measurements in _by_reason(result).items():
             text = f"{reason}: {', '.join(measurements)}"
             lines += textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="      ")
-        flags = missing_flags(result.row, request)
-        if lacks_weights(result.row, request):
+        flags = missing_paper_flags(result.row, request)
+        if lacks_paper_weights(result.row, request):
             flags.append("--convnet.weights=WEIGHTS")
         lines.append(f"    {shlex.join([*command, *flags, result.row.name])}")
     return lines

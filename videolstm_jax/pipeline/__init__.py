@@ -3,14 +3,14 @@
 from videolstm_jax.pipeline.commands import pipeline_commands, stage_command
 from videolstm_jax.pipeline.costs import pipeline_cost
 from videolstm_jax.pipeline.runner import run
-from videolstm_jax.pipeline.steps import Step, graft_source, pipeline_cells, plan
+from videolstm_jax.pipeline.steps import Step, pipeline_cells, pipeline_graft_source, plan
 
 __all__ = [
     "Step",
     "stage_command",
     "pipeline_commands",
     "pipeline_cost",
-    "graft_source",
+    "pipeline_graft_source",
     "pipeline_cells",
     "plan",
     "run",

@@ -112,7 +112,7 @@ def _with_graft_sources(settings: Settings, runs: Sequence[RunConfig]) -> list[R
 
     def add(run_cfg: RunConfig) -> None:
         for graft in run_cfg.train.graft:
-            add(graft_source(settings, run_cfg, graft))
+            add(pipeline_graft_source(settings, run_cfg, graft))
         ordered.setdefault(run_cfg.run_name, run_cfg)
 
     for run_cfg in runs:
@@ -120,7 +120,7 @@ def _with_graft_sources(settings: Settings, runs: Sequence[RunConfig]) -> list[R
     return list(ordered.values())
 
 
-def graft_source(settings: Settings, run_cfg: RunConfig, graft: str) -> RunConfig:
+def pipeline_graft_source(settings: Settings, run_cfg: RunConfig, graft: str) -> RunConfig:
     """The run that one entry of `train.graft` takes parameters from."""
     name, _, part = graft.partition(":")
     cell_name, _, stream = name.rpartition("-")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
-from videolstm_jax.dataset.folders.video_names import without_extension
+from videolstm_jax.dataset.folders.video_names import without_video_extension
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.fusion.score_kinds import (
     KINDS,
@@ -90,7 +90,7 @@ def scored_video_name(path: str) -> str:
         if name not in ("", "."):
             folders_and_file.append(name)
     # The last two: what lies above the class differs from machine to machine.
-    return without_extension("/".join(folders_and_file[-2:]))
+    return without_video_extension("/".join(folders_and_file[-2:]))
 
 
 # ---- part and kind -------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ import numpy as np
 from videolstm_jax.errors import FileError
 from videolstm_jax.measure.fusion.score_kinds import KINDS
 from videolstm_jax.score_files.values import (
-    label_list,
-    number_array,
-    single_text,
-    text_list,
-    training_marks,
+    score_file_labels,
+    score_file_numbers,
+    score_file_text,
+    score_file_texts,
+    score_file_training_marks,
 )
 
 if TYPE_CHECKING:
@@ -83,25 +83,25 @@ def score_file_of_fields(path: str, fields: Mapping[str, Any], stream: str = "")
     named, streams = _sorted_fields(path, fields)
     if "videos" not in named:
         return _from_mapping(path, fields, stream)
-    videos = text_list(path, "videos", named["videos"])
+    videos = score_file_texts(path, "videos", named["videos"])
     stream = _chosen_stream(path, streams, stream, len(videos))
     # Of other programs' fields only the chosen one is read, so that a strange one does no harm.
-    scores = number_array(path, stream, streams[stream])
+    scores = score_file_numbers(path, stream, streams[stream])
     problem = ""
     if scores.ndim != 2 or len(scores) != len(videos):
         shape = list(scores.shape)
         problem = f"{stream} is {shape}; expected [{len(videos)}, C] for its videos"
     label: tuple[int | str, ...] = ()
     if "label" in named:
-        label = label_list(path, named["label"])
+        label = score_file_labels(path, named["label"])
         if len(label) != len(videos):
             problem = problem or f"label has {len(label)} values; expected {len(videos)}"
     classes: tuple[str, ...] = ()
     if "classes" in named:
-        classes = text_list(path, "classes", named["classes"])
+        classes = score_file_texts(path, "classes", named["classes"])
     if problem:
         raise FileError(f"{path}: {problem}")
-    kind = single_text(path, "kind", named.get("kind", ""))
+    kind = score_file_text(path, "kind", named.get("kind", ""))
     # A field called `logits` names its kind.
     if not kind and stream in KINDS:
         kind = stream
@@ -111,10 +111,10 @@ def score_file_of_fields(path: str, fields: Mapping[str, Any], stream: str = "")
         scores,
         label,
         classes,
-        single_text(path, "part", named.get("part", "")),
+        score_file_text(path, "part", named.get("part", "")),
         kind,
         stream,
-        training_marks(path, named.get("trained"), len(videos)),
+        score_file_training_marks(path, named.get("trained"), len(videos)),
     )
 
 
@@ -182,12 +182,12 @@ def _from_mapping(path: str, fields: Mapping[str, Any], stream: str) -> ScoreFil
     if stream or not fields:
         raise FileError(f"{path}: videos is missing; expected the names of the videos")
     rows = []
-    videos = text_list(path, "videos", list(fields))
+    videos = score_file_texts(path, "videos", list(fields))
     classes: tuple[str, ...] = ()
     for video, row in fields.items():
         # The columns are in the order of the first video; objects of JSON have any order.
         if isinstance(row, dict):
-            classes = classes or text_list(path, "classes", list(row))
+            classes = classes or score_file_texts(path, "classes", list(row))
             if set(row) != set(classes):
                 differing = ", ".join(sorted(set(row) ^ set(classes))[:_NAMED])
                 raise FileError(
@@ -195,7 +195,7 @@ def _from_mapping(path: str, fields: Mapping[str, Any], stream: str) -> ScoreFil
                     f"{differing}"
                 )
             row = list(map(row.__getitem__, classes))
-        scores = number_array(path, video, row)
+        scores = score_file_numbers(path, video, row)
         if scores.ndim != 1 or (rows and scores.shape != rows[0].shape) or not len(scores):
             raise FileError(
                 f"{path}: {video} is {list(scores.shape)}; expected one row of scores for each "

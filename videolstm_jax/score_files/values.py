@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 
-def number_array(path: str, field: str, numbers: Any) -> NDArray:
+def score_file_numbers(path: str, field: str, numbers: Any) -> NDArray:
     """A field as float64.
 
     Raises:
@@ -68,7 +68,7 @@ def _length(row: Any) -> int | None:
     return None
 
 
-def text_list(path: str, field: str, raw_texts: Any) -> tuple[str, ...]:
+def score_file_texts(path: str, field: str, raw_texts: Any) -> tuple[str, ...]:
     """A field as a tuple of text."""
     # MATLAB joins rows of letters to one text; a cell array keeps them apart.
     if isinstance(raw_texts, np.ndarray) and raw_texts.dtype.kind in "US" and raw_texts.ndim:
@@ -106,7 +106,7 @@ def has_control_character(text: str) -> bool:
     return not categories.isdisjoint(("Cc", "Cs"))
 
 
-def single_text(path: str, field: str, raw_text: Any) -> str:
+def score_file_text(path: str, field: str, raw_text: Any) -> str:
     """A field of one text, which NumPy may have wrapped in an array."""
     if isinstance(raw_text, np.ndarray) and raw_text.size == 1:
         raw_text = raw_text.ravel().tolist()[0]
@@ -115,7 +115,7 @@ def single_text(path: str, field: str, raw_text: Any) -> str:
     return str(raw_text)
 
 
-def label_list(path: str, raw_labels: Any) -> tuple[int | str, ...]:
+def score_file_labels(path: str, raw_labels: Any) -> tuple[int | str, ...]:
     """A field of class numbers or class names."""
     problem = ""
     if isinstance(raw_labels, np.ndarray):
@@ -142,7 +142,7 @@ def label_list(path: str, raw_labels: Any) -> tuple[int | str, ...]:
     return tuple(labels)
 
 
-def training_marks(path: str, marks: Any, videos: int) -> NDArray | None:
+def score_file_training_marks(path: str, marks: Any, videos: int) -> NDArray | None:
     """The videos that the model was trained on, which our own files mark."""
     if marks is None:
         return None

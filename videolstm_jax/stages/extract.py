@@ -22,17 +22,17 @@ from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.extraction.convnet_scores import save_convnet_scores
 from videolstm_jax.extraction.sharing import (
+    extracted_stream_folders,
     one_shard_at_a_time,
-    remove_own_unfinished,
+    remove_unfinished_of_shard,
     remove_unfinished_results,
     sole_shard,
-    stream_folders,
 )
 from videolstm_jax.extraction.stores import (
     BLOCK,
     BackboneWithStores,
     ExtractionJob,
-    features_of,
+    features_of_block,
     load_backbone,
     open_stores,
     write_features,
@@ -81,11 +81,11 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     streams: Sequence[str] = (cfg.data.stream,)
     if cfg.flow.online:
         streams = STREAMS
-    folders = stream_folders(job, streams)
+    folders = extracted_stream_folders(job, streams)
     with contextlib.ExitStack() as stack:
         for folder in folders:
             stack.enter_context(sole_shard(job, folder))
-            remove_own_unfinished(job, folder)
+            remove_unfinished_of_shard(job, folder)
         _extract(job, streams)
     if cfg.flow.online:
         return folders[0].parent
@@ -201,7 +201,7 @@ def _write_features(
     features: dict[View, list[dict[str, np.ndarray]]] = {"filmed": [], "mirrored": []}
     for block in prefetch(blocks, depth=_PREFETCHED_BLOCKS):
         backbone = backbones[block.stream]
-        features[block.view].append(features_of(block.images, backbone))
+        features[block.view].append(features_of_block(block.images, backbone))
         if not block.is_last:
             continue
         write_features(block, features[block.view], backbone.writers[block.view])

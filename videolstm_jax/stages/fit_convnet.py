@@ -31,7 +31,7 @@ from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
-from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, picture_fit
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, backbone_picture_fit
 from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.checkpoints.checkpoint import latest_step
 from videolstm_jax.train.identity import convnet_identity
@@ -173,7 +173,7 @@ def _frame_reader(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Fr
     return FrameReader(
         cfg.data.stream,
         cfg.convnet.image_size,
-        fit=picture_fit(cfg.data.fit, cfg.data.stream, cfg.convnet.preprocessing),
+        fit=backbone_picture_fit(cfg.data.fit, cfg.data.stream, cfg.convnet.preprocessing),
         flow=work.flow,
         fps=cfg.data.fps,
         online=online,

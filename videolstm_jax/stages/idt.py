@@ -21,7 +21,7 @@ from videolstm_jax.shallow.scikit_learn import scikit_learn
 from videolstm_jax.shallow.vocabulary import Vocabulary, fit_vocabulary
 from videolstm_jax.trajectories.layout import DESCRIPTORS, join_trajectories
 from videolstm_jax.trajectories.reader import trajectory_blocks, trajectory_file
-from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator
+from videolstm_jax.trajectories.sample import sampled_trajectories, trajectory_generator
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.workdir import Workdir
 
@@ -106,7 +106,7 @@ def _samples(
     samples = []
     for video in counted(train, len(train), "idt: samples of videos"):
         blocks = trajectory_blocks(paths[video.name], cfg.idt.length)
-        generator = video_generator(video.name, cfg.seed)
+        generator = trajectory_generator(video.name, cfg.seed)
         samples.append(sampled_trajectories(blocks, cfg.idt.length, quota, generator))
     sample = join_trajectories(samples, cfg.idt.length)
     if not len(sample.hog):

@@ -28,7 +28,7 @@ from videolstm_jax.measure.nearest import (
     SIZE_BASELINE,
     motion_energy,
     nearest_scores,
-    size_and_length,
+    size_and_length_of_videos,
     size_warning,
 )
 from videolstm_jax.scores_npz import save_scores
@@ -113,7 +113,7 @@ def _save_scores(
 def _sizes(videos: Sequence[Video]) -> np.ndarray:
     """The size and length of each video as a row."""
     table = np.array([(video.width, video.height, video.frames) for video in videos])
-    return size_and_length(*table.T)
+    return size_and_length_of_videos(*table.T)
 
 
 def _energies(work: Workdir, videos: Sequence[Video]) -> np.ndarray:

@@ -23,7 +23,7 @@ from videolstm_jax.folders import remove_unfinished
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.progress_lines import counted
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
-from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator
+from videolstm_jax.trajectories.sample import sampled_trajectories, trajectory_generator
 from videolstm_jax.trajectories.writer import trajectory_note, write_trajectories
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
@@ -130,7 +130,7 @@ def _write_trajectories(
         blocks = improved_trajectories(frames, flow, settings)
         if cfg.idt.limit:
             # The same sample whatever the seed of a run is: all runs share the trajectories.
-            generator = video_generator(video.name, 0)
+            generator = trajectory_generator(video.name, 0)
             sample = sampled_trajectories(blocks, cfg.idt.length, cfg.idt.limit, generator)
             blocks = iter([sample])
         path, note = _trajectory_path(work, video), fingerprints[video.name]

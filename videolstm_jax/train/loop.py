@@ -228,7 +228,7 @@ def _run_steps(
 
 def _facts(plan: Plan, state: TrainState) -> dict[str, str]:
     """What all processes must agree on before the first step, by name."""
-    facts = {name: str(manifest.as_json(value)) for name, value in plan.identity.items()}
+    facts = {name: str(manifest.manifest_json(value)) for name, value in plan.identity.items()}
     facts["step to go on from"] = str(int(state.step))
     # Parameters drawn or read differently would stay different for good.
     facts["sha256 of the state"] = manifest.manifest_digest(manifest.manifest_of(state))

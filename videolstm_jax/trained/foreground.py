@@ -50,7 +50,7 @@ def foreground_of_store(store: FeatureStore, videos: Sequence[Video]) -> Foregro
         return None
     # Frames from all over the list: the features of all frames may not fit in memory.
     frame_bytes = np.dtype(np.float16).itemsize * math.prod(store.shape)
-    places = spaced_frames(store, videos, min(FRAMES, max(1, MOST_BYTES // frame_bytes)))
+    places = foreground_frames(store, videos, min(FRAMES, max(1, MOST_BYTES // frame_bytes)))
     maps = np.empty((len(places), *store.shape), np.float16)
     for frame, (name, number) in zip(maps, places, strict=True):
         frame[:] = store.read(name, number, number + 1)[0]
@@ -62,7 +62,7 @@ def foreground_of_store(store: FeatureStore, videos: Sequence[Video]) -> Foregro
         return None
 
 
-def spaced_frames(
+def foreground_frames(
     store: FeatureStore, videos: Sequence[Video], count: int
 ) -> list[tuple[str, int]]:
     """Names and numbers of evenly spaced frames of all videos, `count` at most."""

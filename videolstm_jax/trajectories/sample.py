@@ -10,7 +10,7 @@ import numpy as np
 from videolstm_jax.trajectories.layout import Trajectories, no_trajectories
 
 
-def video_generator(name: str, seed: int) -> np.random.Generator:
+def trajectory_generator(name: str, seed: int) -> np.random.Generator:
     """The generator of a video's sample, by its name: no other video changes it."""
     # Not `hash`, which differs from one process to the next.
     return np.random.default_rng([seed, zlib.crc32(name.encode())])

@@ -14,7 +14,7 @@ from videolstm_jax.annotations.boxes_json import read_boxes_json, read_boxes_tab
 from videolstm_jax.annotations.detections import MeasuredDetections, read_detections
 from videolstm_jax.annotations.ground_truth import GroundTruth, add_dataset
 from videolstm_jax.annotations.truth import read_truth
-from videolstm_jax.cli.commands.measure_flags import Options, define_flags, options_of
+from videolstm_jax.cli.commands.measure_flags import Options, define_flags, measure_options_of
 from videolstm_jax.dataset.lists import list_files
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
@@ -40,7 +40,7 @@ class Task(NamedTuple):
 
 def main(arguments: list[str]) -> None:
     """Prints the table, and writes JSON where a file is named."""
-    options = options_of(flags.FLAGS)
+    options = measure_options_of(flags.FLAGS)
     record, table = _measure_detections(options, _measure_task(options))
     print(table)
     path = flags.FLAGS["json"].value

@@ -81,7 +81,7 @@ class Options(NamedTuple):
     nms: float | None
 
 
-def options_of(flag_values: flags.FlagValues) -> Options:
+def measure_options_of(flag_values: flags.FlagValues) -> Options:
     """Reads and checks the flags.
 
     Raises:

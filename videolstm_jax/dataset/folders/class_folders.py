@@ -90,7 +90,7 @@ def _videos_of_class(
     video_names.check_label(label, str(class_folder.path))
     videos = []
     for place, path in sorted(files.videos):
-        stem = video_names.without_extension(path.name)
+        stem = video_names.without_video_extension(path.name)
         video_names.check_stem(stem, path)
         part_folder = class_folder.part_folder
         if has_parts:
@@ -184,7 +184,7 @@ def _find_loose_files(folder: epath.Path) -> list[FoundVideo]:
     loose = direct_videos(folder)
     videos = []
     for path in loose:
-        stem = video_names.without_extension(path.name)
+        stem = video_names.without_video_extension(path.name)
         ucf101_name = re.fullmatch(r"v_(.+)_g\d+_c\d+", stem)
         if not ucf101_name:
             raise FileError(

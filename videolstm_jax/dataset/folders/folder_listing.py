@@ -157,7 +157,7 @@ def _find_row(root: epath.Path, row: LabelsRow, *, follow_links: bool) -> FoundV
             f"{row.where}: path {row.path!r} leads out of {place} through a symbolic link; give "
             "--data.follow_links if the link is your own"
         )
-    stem = video_names.without_extension(path.name)
+    stem = video_names.without_video_extension(path.name)
     video_names.check_stem(stem, path)
     return FoundVideo(row.label, stem, row.path.rpartition("/")[0], path, part=row.part)
 

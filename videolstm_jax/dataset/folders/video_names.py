@@ -64,7 +64,7 @@ def video_extension(path: str) -> str:
     return path[-len(suffix) :]
 
 
-def without_extension(path: str) -> str:
+def without_video_extension(path: str) -> str:
     """The path without its suffix, where that is one of a video."""
     return path.removesuffix(video_extension(path))
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from videolstm_jax.dataset.folders.video_names import without_extension
+from videolstm_jax.dataset.folders.video_names import without_video_extension
 from videolstm_jax.errors import FileError
 
 # The numbers that HMDB51's lists give to a clip.
@@ -79,7 +79,7 @@ def read_video_list(path: epath.Path) -> list[ListRow]:
                 names.append(name)
         if len(names) < 2:
             raise FileError(f'{where}: {line!r}; expected "Class/file"')
-        row = ListRow(without_extension("/".join(names[-2:])), number, where)
+        row = ListRow(without_video_extension("/".join(names[-2:])), number, where)
         add_list_row(rows, row.name, row)
     if not rows:
         raise FileError(f"{path}: lists no video")
@@ -169,7 +169,7 @@ def _read_class_list(path: epath.Path, label: str) -> list[ListRow]:
         file, _, part = line.rpartition(" ")
         if part not in ("0", "1", "2") or not file:
             raise FileError(f'{where}: {line!r}; expected "file" and 0, 1 or 2')
-        row = ListRow(f"{label}/{without_extension(file.strip())}", int(part), where)
+        row = ListRow(f"{label}/{without_video_extension(file.strip())}", int(part), where)
         add_list_row(rows, row.name, row)
     return list(rows.values())
 

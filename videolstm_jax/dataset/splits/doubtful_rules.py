@@ -41,7 +41,7 @@ _GENERIC_WORDS = """
 _GENERIC = frozenset(_GENERIC_WORDS.split())
 
 
-def doubtful_rules(clips: Sequence[NamedClip]) -> tuple[tuple[Rule, ...], ...]:
+def doubtful_group_rules(clips: Sequence[NamedClip]) -> tuple[tuple[Rule, ...], ...]:
     """Two rounds of rules, see `name_groups.recognise_groups`.
 
     Args:

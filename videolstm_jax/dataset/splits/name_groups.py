@@ -10,8 +10,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from videolstm_jax.dataset.splits.doubtful_rules import doubtful_rules
-from videolstm_jax.dataset.splits.name_rules import NamedClip, Rule, certain_rules
+from videolstm_jax.dataset.splits.doubtful_rules import doubtful_group_rules
+from videolstm_jax.dataset.splits.name_rules import NamedClip, Rule, certain_group_rules
 from videolstm_jax.errors import ConfigError
 
 
@@ -47,12 +47,12 @@ def recognise_groups(clips: Sequence[NamedClip]) -> list[str]:
     Returns:
       The groups in the same order.
     """
-    certain = _fill_groups([""] * len(clips), clips, certain_rules(clips))
+    certain = _fill_groups([""] * len(clips), clips, certain_group_rules(clips))
     members_of: dict[str, list[int]] = defaultdict(list)
     for at, clip in enumerate(clips):
         members_of[clip.label].append(at)
     groups = list(certain)
-    for doubtful in doubtful_rules(clips):
+    for doubtful in doubtful_group_rules(clips):
         # The second round replaces the groups of the first where it makes more than one of a class.
         proposed = _fill_groups(certain, clips, doubtful)
         usable = _groups_of_divided_classes(members_of, clips, proposed)
@@ -76,7 +76,7 @@ def are_unrecognised(clips: Sequence[NamedClip], groups: Sequence[str]) -> list[
       clips: all of them.
       groups: of the clips, by `recognise_groups`.
     """
-    certain = _fill_groups([""] * len(clips), clips, certain_rules(clips))
+    certain = _fill_groups([""] * len(clips), clips, certain_group_rules(clips))
     # "park" of "park_1" alone may be a place or a recording; in two names it links them.
     sizes = Counter(groups)
     doubtful = []

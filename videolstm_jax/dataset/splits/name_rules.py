@@ -48,7 +48,7 @@ Rule = Callable[[NamedClip], str]
 # ---- rules that name a recording or a person -----------------------------------------------------
 
 
-def certain_rules(clips: Sequence[NamedClip]) -> list[Rule]:
+def certain_group_rules(clips: Sequence[NamedClip]) -> list[Rule]:
     """The rules that name a recording or a person, in the order in which they are tried.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.dataset.folders.video_names import check_label, without_extension
+from videolstm_jax.dataset.folders.video_names import check_label, without_video_extension
 from videolstm_jax.dataset.tfds.fields import TfdsFields, import_tfds
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Tube
@@ -80,7 +80,7 @@ def _read_example(
     spare = f"{folder}/{split}_{number:06d}"
     name = _text(_value(example, fields.name, ""))
     # Some sets have whole paths as names; the class is known by the label.
-    stem = without_extension(name.replace("\\", "/").rsplit("/", 1)[-1])
+    stem = without_video_extension(name.replace("\\", "/").rsplit("/", 1)[-1])
     return TfdsExample(
         name=f"{folder}/{stem}" if stem else spare,
         spare=spare,

@@ -99,7 +99,7 @@ class Checkpoints:
         # The copy is written while training continues, which donates the buffers of the state.
         state = jax.tree.map(np.array, state)
         leaves = manifest.manifest_of(state)
-        meta = manifest.as_json(
+        meta = manifest.manifest_json(
             {
                 "identity": identity,
                 "about": about,
@@ -164,7 +164,9 @@ class Checkpoints:
 
     def params_sha256(self, step: int | None = None) -> str:
         """One sha256 of all parameters of a checkpoint, made from those of its arrays."""
-        return manifest.manifest_digest(manifest.rows_within("params.", self.meta(step)["leaves"]))
+        return manifest.manifest_digest(
+            manifest.manifest_rows_within("params.", self.meta(step)["leaves"])
+        )
 
     def check(
         self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
@@ -237,7 +239,7 @@ class Checkpoints:
         """Raises FileError where identity, names, dtypes or shapes are not those expected."""
         place = self.folder / str(step)
         manifest.check_checkpoint_identity(meta["identity"], identity, place, self.folder.parent)
-        leaves = manifest.rows_within(within, meta["leaves"])
+        leaves = manifest.manifest_rows_within(within, meta["leaves"])
         manifest.check_checkpoint_fits(leaves, manifest.manifest_of(like, content=False), place)
 
     def _verify(self, step: int, meta: Mapping[str, Any], tree: PyTree) -> None:

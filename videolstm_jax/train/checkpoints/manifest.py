@@ -37,7 +37,7 @@ def manifest_of(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, An
     return rows
 
 
-def rows_within(prefix: str, leaves: Mapping[str, Any]) -> dict[str, Any]:
+def manifest_rows_within(prefix: str, leaves: Mapping[str, Any]) -> dict[str, Any]:
     """The rows of the arrays whose names begin with `prefix`."""
     rows = {}
     for name, row in leaves.items():
@@ -46,7 +46,7 @@ def rows_within(prefix: str, leaves: Mapping[str, Any]) -> dict[str, Any]:
     return rows
 
 
-def as_json(value: Any) -> Any:
+def manifest_json(value: Any) -> Any:
     """A value as it comes back from a JSON file: tuples become lists."""
     return json.loads(json.dumps(value, allow_nan=False))
 
@@ -90,9 +90,9 @@ def check_checkpoint_identity(
     Raises:
       FileError: they differ.
     """
-    unrecorded_names = unrecorded(saved, identity)
+    unrecorded_names = unrecorded_identity(saved, identity)
     saved = {**_BEFORE_THE_SETTING, **saved}
-    for name, value in as_json(identity).items():
+    for name, value in manifest_json(identity).items():
         if name in unrecorded_names or saved.get(name) == value:
             continue
         if name == "videos":
@@ -109,7 +109,7 @@ def check_checkpoint_identity(
         )
 
 
-def unrecorded(saved: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+def unrecorded_identity(saved: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
     """The names of an identity that a checkpoint of an earlier version does not have.
 
     Args:

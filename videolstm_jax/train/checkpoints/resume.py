@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from videolstm_jax.cluster import team
 from videolstm_jax.errors import FileError
-from videolstm_jax.train.checkpoints.manifest import unrecorded
+from videolstm_jax.train.checkpoints.manifest import unrecorded_identity
 from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
 from videolstm_jax.train.checkpoints.versions import versions_difference
 from videolstm_jax.train.log import last_logged_step
@@ -262,7 +262,7 @@ def _warn_of_differences(checkpoints: Checkpoints, step: int, identity: Mapping[
     """Prints which versions differ, and what a checkpoint of an earlier state did not record."""
     place = checkpoints.folder / str(step)
     meta = checkpoints.meta(step)
-    missing_fields = unrecorded(meta["identity"], identity)
+    missing_fields = unrecorded_identity(meta["identity"], identity)
     if "batches" not in meta["about"]:
         missing_fields.append("batches")
     if "versions" not in meta:

@@ -12,7 +12,7 @@ import numpy as np
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import tap_layer
-from videolstm_jax.nn.preprocessing import PREPROCESSING, pixels
+from videolstm_jax.nn.preprocessing import PREPROCESSING, backbone_pixels
 from videolstm_jax.trained.bundle.record import BackboneRecord, BundleRecord
 from videolstm_jax.trained.bundle.writer import CELL_FILE, bundled_backbone_file
 from videolstm_jax.trained.foreground import foreground_problem
@@ -111,7 +111,7 @@ def _backbone_problem(stream: str, row: BackboneRecord, classes: int) -> str:
             f"{', '.join(PREPROCESSING)}"
         )
     # The numbers are written for readers without this program; they must not say something else.
-    mean, scale = pixels(stream, config.preprocessing, config.pixel_scale)
+    mean, scale = backbone_pixels(stream, config.preprocessing, config.pixel_scale)
     stored = (row.preprocessing.name, row.preprocessing.mean, row.preprocessing.scale)
     expected = (config.preprocessing, tuple(mean), tuple(scale))
     if stored != expected:
