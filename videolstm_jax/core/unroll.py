@@ -27,7 +27,7 @@ def unroll(
     The cell's convolution is bound before: `unroll(bind(CELLS["videolstm"], engines.im2col), ..)`.
 
     Args:
-      cell: a cell with its convolution, from `cells.bind`.
+      cell: a cell with its convolution, from `cell.bind`.
       params: the cell's parameters.
       carry: the state before the first frame, any tree of arrays [B, ..].
       xs: the inputs, [B, T, ..].

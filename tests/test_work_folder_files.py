@@ -1,4 +1,4 @@
-"""Records come back the same; damaged files are refused by name; nothing is half-written."""
+"""Files of a work folder come back the same; damaged ones are refused by name."""
 
 import importlib
 
