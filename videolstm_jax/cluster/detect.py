@@ -100,6 +100,7 @@ def _flag_names(explicit: Mapping[str, object]) -> set[str]:
 
 def _of_scheduler(environ: Mapping[str, str]) -> Processes:
     """What the scheduler shows; a single process without `source` where none does."""
+    # SLURM first: it may start the processes of Open MPI, and knows the nodes of both.
     for detector in (_of_slurm, _of_open_mpi, _of_tpu_workers):
         processes = detector(environ)
         if processes.source:
@@ -118,6 +119,7 @@ def _of_slurm(environ: Mapping[str, str]) -> Processes:
     job = _number(environ, "SLURM_JOB_ID") or 0
     step = _number(environ, "SLURM_STEP_ID") or 0
     port = _FIRST_PORT + (job * 16 + step) % _PORTS
+    # The tasks of one node share its GPUs.
     local_index = _number(environ, "SLURM_LOCALID") or 0
     local_count = _tasks_of_node(environ)
     coordinator = f"{host}:{port}" if host else ""
@@ -136,6 +138,7 @@ def _of_open_mpi(environ: Mapping[str, str]) -> Processes:
     # The address of `mpirun`, which Open MPI 4 shows; process 0 runs beside it by default.
     launcher = re.search(r"tcp://([\d.]+)", environ.get("OMPI_MCA_orte_hnp_uri", ""))
     host = ""
+    # All on one machine: no address is needed that others can reach.
     if local_count == count:
         host = "127.0.0.1"
     elif launcher:
@@ -174,7 +177,10 @@ def _tasks_of_node(environ: Mapping[str, str]) -> int:
         match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", text.strip())
         if match:
             counts += [int(match[1])] * int(match[2] or 1)
-    return counts[node] if node < len(counts) else 1
+    # A list that this function cannot read: each task is taken to have a node of its own.
+    if node >= len(counts):
+        return 1
+    return counts[node]
 
 
 def devices_of_process(processes: Processes, visible: int) -> list[int] | None:

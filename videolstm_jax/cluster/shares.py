@@ -77,11 +77,15 @@ def gather_rows(
 def _packed(rows: Mapping[str, NDArray]) -> bytes:
     """Names and rows as the bytes of an archive of arrays."""
     file = io.BytesIO()
-    values = np.stack(list(rows.values())) if rows else np.zeros((0, 0))
+    # A process without a video has rows of no known length; none of them is read.
+    values = np.zeros((0, 0))
+    if rows:
+        values = np.stack(list(rows.values()))
     np.savez(file, names=np.array(list(rows), str), rows=values)
     return file.getvalue()
 
 
 def _unpacked(payload: bytes) -> dict[str, NDArray]:
+    # Without pickles: the bytes come from another machine.
     with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
         return dict(zip(arrays["names"].tolist(), arrays["rows"], strict=True))

@@ -96,13 +96,20 @@ class BucketManager:
 
     def _send(self, step: int) -> None:
         source, target = self._local / str(step), self._folder / str(step)
-        paths = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
-        for parent in sorted({path.parent for path in paths}):
+        paths, parents = [], set()
+        for path in source.rglob("*"):
+            if path.is_file():
+                paths.append(path.relative_to(source))
+                parents.add(path.relative_to(source).parent)
+        # Before the files, which are copied side by side. A local folder that stands in for a
+        # bucket needs them.
+        for parent in sorted(parents):
             (target / parent).mkdir(parents=True, exist_ok=True)
 
         def copy(path: pathlib.Path) -> None:
             (target / path).write_bytes((source / path).read_bytes())
 
+        # The last file says that the checkpoint is complete, so all others are there before it.
         side_by_side(copy, [path for path in paths if path.name != LAST_FILE])
         copy(pathlib.Path(LAST_FILE))
 
@@ -120,7 +127,9 @@ class BucketManager:
             path.write_bytes(place.read_bytes())
 
         side_by_side(copy, places)
+        # Under the number of its step only when it is whole: orbax reads what it finds there.
         target.rename(self._local / str(step))
+        # Orbax keeps a list of the steps, in which this one is missing.
         self._manager.reload()
 
     def _remove(self, step: int) -> None:

@@ -91,6 +91,7 @@ def check_checkpoint_identity(
       FileError: they differ.
     """
     unrecorded_names = unrecorded_identity(saved, identity)
+    # A setting that did not exist had the effect of one of its values.
     saved = {**_BEFORE_THE_SETTING, **saved}
     for name, value in manifest_json(identity).items():
         if name in unrecorded_names or saved.get(name) == value:
@@ -116,7 +117,11 @@ def unrecorded_identity(saved: Mapping[str, Any], identity: Mapping[str, Any]) -
       saved: the identity in the checkpoint.
       identity: of the training that reads it.
     """
-    return [name for name in identity if name.startswith(_LATER) and name not in saved]
+    names = []
+    for name in identity:
+        if name.startswith(_LATER) and name not in saved:
+            names.append(name)
+    return names
 
 
 def check_checkpoint_fits(
@@ -151,6 +156,7 @@ def check_checkpoint_content(
     Raises:
       DamagedCheckpoint: the content of an array is not the one that was saved.
     """
+    # By the arrays that were read: a model reads the parameters and no state of the optimizer.
     for name, row in manifest.items():
         saved = leaves[name]
         if row != saved:
