@@ -176,9 +176,27 @@ def _import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # oneDNN announces itself in a line of every start, and draws need none of it.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    import tensorflow as tf
+    with _without_keras():
+        import tensorflow as tf
 
     # JAX needs the memory of the GPU. It is too late to hide it once TensorFlow has used it.
     with contextlib.suppress(RuntimeError):
         tf.config.set_visible_devices([], "GPU")
     return tf
+
+
+@contextlib.contextmanager
+def _without_keras() -> Iterator[None]:
+    """Keeps TensorFlow from importing Keras, which no stage uses and which takes over a second."""
+    # TensorFlow's import loads Keras 3, or tf_keras where this is set; it goes on where that is not
+    # installed. `tf.keras` looks at the variable again when it is first used, so a module of the
+    # user has it as before.
+    name = "TF_USE_LEGACY_KERAS"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[name]
