@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from videolstm_jax.errors import ConfigError
@@ -52,11 +52,17 @@ def setting_sentence(text: str) -> str:
     return first
 
 
-def fields_with_help(owner: Any) -> Iterator[dataclasses.Field]:
+def fields_with_help(owner: Any) -> tuple[dataclasses.Field, ...]:
     """The settings of a dataclass, or of one of its records; sections of settings are left out."""
-    for field in dataclasses.fields(owner):
-        if "help" in field.metadata:
-            yield field
+    if isinstance(owner, type):
+        return _fields_of_class(owner)
+    return _fields_of_class(type(owner))
+
+
+# Kept, because every record that is made is checked by them.
+@functools.cache
+def _fields_of_class(record: type) -> tuple[dataclasses.Field, ...]:
+    return tuple(field for field in dataclasses.fields(record) if "help" in field.metadata)
 
 
 # Schemes of paths that etils opens.
@@ -84,7 +90,11 @@ def setting_name(owner: object, field: str) -> str:
     It is the flag without its dashes, and the name in a configuration in Python. One word, such as
     "side", could be misread in a sentence, so a setting of a single command keeps its dashes.
     """
-    record = type(owner).__name__
+    return _name_in_class(type(owner).__name__, field)
+
+
+@functools.cache
+def _name_in_class(record: str, field: str) -> str:
     if record in _OF_COMMANDS:
         return f"--{field}"
     if record == "RunConfig":
@@ -101,8 +111,9 @@ def check_settings(owner: object) -> None:
     for field in fields_with_help(owner):
         value, choices = getattr(owner, field.name), field.metadata["choices"]
         name = setting_name(owner, field.name)
-        listed = ", ".join(map(repr, choices))
-        require(not choices or value in choices, name, value, f"one of {listed}")
+        if choices:
+            listed = ", ".join(map(repr, choices))
+            require(value in choices, name, value, f"one of {listed}")
         # "is empty" reads better than "is ''", which a shell's user may not have written.
         if field.metadata["required"] and not value:
             raise ConfigError(f"{name} is empty; expected {field.metadata['required']}")

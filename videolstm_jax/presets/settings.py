@@ -11,6 +11,9 @@ from videolstm_jax.config import ConvNetConfig, RunConfig, as_text, change, flat
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets.table import PRESETS
 
+# Frozen, so that all configurations may start from the same one.
+_DEFAULT = RunConfig()
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -73,7 +76,7 @@ class Settings:
           ConfigError: an unknown setting, or a value that cannot be used.
         """
         preset = PRESETS[self.preset]
-        default = RunConfig()
+        default = _DEFAULT
         cell = self.overrides.get("model__cell", default.model.cell)
         stream = self.overrides.get("data__stream", default.data.stream)
         values = {**preset.settings, **preset.cells.get(cell, {}), **preset.streams.get(stream, {})}
@@ -104,7 +107,7 @@ class Settings:
         reads frames of three channels, so it must not reach the flow stream by itself.
         """
         settings = self.override(data__stream=stream)
-        if stream == self.overrides.get("data__stream", RunConfig().data.stream):
+        if stream == self.overrides.get("data__stream", _DEFAULT.data.stream):
             return settings
         overrides = dict(settings.overrides)
         overrides.pop("convnet__backbone", None)
