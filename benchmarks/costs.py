@@ -129,10 +129,10 @@ def _disk_lines(result: dict) -> list[str]:
     return [
         *lines,
         "",
-        "`--data.feature_dtype=uint8` halves the share of the features. `--data.mirrored`, which",
-        f"is on in `modern`, stores features of the {TRAIN_VIDEOS:,} training videos of split 1",
-        f"twice: {mirrored / 1e9:,.1f} GB more, and {share:.0%} more time of `extract`. The table",
-        "is without them.",
+        "`--data.feature_dtype=uint8` halves the share of the features. `--data.mirrored` is on in "
+        "`modern`. It stores features of the",
+        f"{TRAIN_VIDEOS:,} training videos of split 1 twice: {mirrored / 1e9:,.1f} GB more, and "
+        f"{share:.0%} more time of `extract`. The table is without them.",
         "",
     ]
 
