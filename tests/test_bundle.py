@@ -196,6 +196,7 @@ assert sys.modules["tensorflow"] is None
 """
 
 
+@pytest.mark.usefixtures("flow_of_commands")
 def test_a_machine_without_tensorflow_and_work_folder(bundle, work, tmp_path):
     folder = shutil.copytree(bundle, tmp_path / "elsewhere")
     np.save(tmp_path / "frames.npy", FRAMES)

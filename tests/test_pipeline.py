@@ -92,6 +92,7 @@ def test_passes_cover_whole_videos(finished):
             np.testing.assert_allclose(attention.sum((1, 2)), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_second_pipeline_in_the_same_folder_changes_nothing(finished, videos, monkeypatch):
     monkeypatch.chdir(finished.parent)
     before = contents(finished)
