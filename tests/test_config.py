@@ -39,6 +39,8 @@ SECTIONS = {type(value): name for name, value in vars(RunConfig()).items()}
         (ModelConfig, "hidden", 0),
         (ModelConfig, "dtype", "float16"),
         (ModelConfig, "motion_kernel", 0),
+        (ModelConfig, "head", 8.0),
+        (ModelConfig, "classes", True),
         (DataConfig, "stream", "depth"),
         (DataConfig, "frames", 0),
         (DataConfig, "order", "random"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import numbers
 import os
 import re
 from typing import Any
@@ -106,7 +107,8 @@ def check_settings(owner: object) -> None:
     """Checks the fields of a record by how `setting` declares them, and expands `~` in its paths.
 
     Raises:
-      ConfigError: a value is not one of its choices, or is empty and required.
+      ConfigError: a value is not one of its choices, is no whole number where one is declared, or
+        is empty and required.
     """
     for field in fields_with_help(owner):
         value, choices = getattr(owner, field.name), field.metadata["choices"]
@@ -114,6 +116,11 @@ def check_settings(owner: object) -> None:
         if choices:
             listed = ", ".join(map(repr, choices))
             require(value in choices, name, value, f"one of {listed}")
+        # A file of settings may have 8.0 or true here, which no array can have as a size. A type is
+        # text in modules with postponed annotations.
+        if field.type == "int":
+            is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+            require(is_whole, name, value, "a whole number")
         # "is empty" reads better than "is ''", which a shell's user may not have written.
         if field.metadata["required"] and not value:
             raise ConfigError(f"{name} is empty; expected {field.metadata['required']}")
