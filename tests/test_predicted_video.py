@@ -10,7 +10,7 @@ from videolstm_jax.report.pictures import overlay, score_board
 from videolstm_jax.report.pictures.predicted import (
     PredictedVideo,
     Renderer,
-    action_spans,
+    true_spans_to_draw,
     boxes_at_frame,
 )
 from videolstm_jax.types import Tube, Video
@@ -110,5 +110,5 @@ def test_the_true_class_is_always_among_those_shown(label, shown):
 
 def test_the_action_is_told_where_it_is_not_all_there_is():
     boxes = np.tile([0.0, 0, 5, 5], (FRAMES, 1))
-    assert action_spans(prediction_of(truth=(Tube(0, boxes),))) == ()
-    assert action_spans(prediction_of(truth=(Tube(4, boxes[:8]),))) == ((4, 11),)
+    assert true_spans_to_draw(prediction_of(truth=(Tube(0, boxes),))) == ()
+    assert true_spans_to_draw(prediction_of(truth=(Tube(4, boxes[:8]),))) == ((4, 11),)

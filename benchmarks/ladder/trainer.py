@@ -28,7 +28,7 @@ from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.train.optim import optimizer
 from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import model_loss
-from videolstm_jax.trained.features import ModelFeatures, feature_scales, open_features
+from videolstm_jax.trained.features import ModelFeatures, model_input_scales, open_features
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.training_start.mirrored import open_mirrored
@@ -75,7 +75,7 @@ def open_trainer(cfg: RunConfig) -> Trainer:
     config = features.sizes(cfg.model, len(dataset.classes))
     scales = Scales()
     if cfg.data.feature_scale == "std":
-        scales = feature_scales(features, train_list)
+        scales = model_input_scales(features, train_list)
     model = TrainedModel(config, {}, scales, dataset.classes, cfg.data.stream)
     optimize = optimizer(cfg.optim, cfg.train.steps)
     loss_and_gradient = jax.value_and_grad(model_loss(model.functions.apply), has_aux=True)

@@ -31,7 +31,7 @@ def label_array(videos: Iterable[Video]) -> NDArray:
     return np.array([video.label for video in videos], np.int64)
 
 
-def order_by_class(label: NDArray) -> ClassOrder:
+def class_order_of_clips(label: NDArray) -> ClassOrder:
     """Sorts the videos of a list with labels [V] by class; classes without videos are left out."""
     # Stable: videos of a class stay in the order of the list, which draws of a seed rely on.
     video = np.argsort(label, kind="stable")

@@ -92,7 +92,7 @@ def blocks_of_stream(
                 )
 
 
-def blocks_of_both_streams(
+def clip_blocks_of_both_streams(
     videos: Sequence[Video],
     views: Mapping[str, Sequence[View]],
     settings: FlowSettings,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.clips.balance import ClassOrder, order_by_class
+from videolstm_jax.clips.balance import ClassOrder, class_order_of_clips
 
 if TYPE_CHECKING:
     from videolstm_jax.config import DataConfig
@@ -113,7 +113,7 @@ def _video_draw(tf: Any, clips: ClipList, cfg: DataConfig, draws: ClipDraws, key
     """Returns what draws the video of clip p, by `cfg.order` and `draws.balanced`."""
     in_epochs = cfg.order == "epochs"
     if draws.balanced:
-        return _balanced_draw(tf, order_by_class(clips.label), key, in_epochs=in_epochs)
+        return _balanced_draw(tf, class_order_of_clips(clips.label), key, in_epochs=in_epochs)
     count = len(clips.length)
 
     def draw_in_epochs(p: Any) -> Any:

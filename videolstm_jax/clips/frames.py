@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.clips.balance import label_array, order_by_class
+from videolstm_jax.clips.balance import label_array, class_order_of_clips
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import cropped_image, mirrored_image, shifted_image
@@ -56,7 +56,7 @@ def draw_frames(
     """
     generator = np.random.default_rng([seed, step])
     if balanced:
-        order = order_by_class(label_array(videos))
+        order = class_order_of_clips(label_array(videos))
         label = generator.integers(len(order.count), size=batch)
         video = order.video[order.first[label] + generator.integers(order.count[label])]
     else:

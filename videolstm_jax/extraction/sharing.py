@@ -73,7 +73,7 @@ def remove_unfinished_of_shard(job: ExtractionJob, folder: epath.Path) -> None:
     remove_unfinished(folder, is_ours)
 
 
-def remove_unfinished_results(job: ExtractionJob, stream: str) -> None:
+def remove_unfinished_features(job: ExtractionJob, stream: str) -> None:
     """Removes what killed workers left in the stores of a stream, and of its scores.
 
     All videos are done, and this worker alone writes what is shared: none of it is being written.

@@ -10,7 +10,7 @@ import numpy as np
 from videolstm_jax.report.local import BOX_AREA
 from videolstm_jax.report.page import Example
 from videolstm_jax.report.pictures import encoded, frame_picture, overlay
-from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, action_spans
+from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, true_spans_to_draw
 from videolstm_jax.report.pictures.states import States, state_sheet
 from videolstm_jax.report.plots import Axis, Plot, Series, line_plot
 
@@ -108,7 +108,7 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
     last = len(prediction.scores) - 1
     bands = []
     # A flow model has no scores for the last frame: spans end where the plot does.
-    for first, end in action_spans(prediction):
+    for first, end in true_spans_to_draw(prediction):
         if first < min(end, last):
             bands.append((first, min(end, last)))
     title = "Class scores over time"

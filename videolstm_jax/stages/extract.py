@@ -11,7 +11,7 @@ from etils import epath
 
 from videolstm_jax.clips.blocks import (
     FrameBlock,
-    blocks_of_both_streams,
+    clip_blocks_of_both_streams,
     blocks_of_stream,
 )
 from videolstm_jax.clips.frame_reader import FrameReader
@@ -25,7 +25,7 @@ from videolstm_jax.extraction.sharing import (
     extracted_stream_folders,
     one_shard_at_a_time,
     remove_unfinished_of_shard,
-    remove_unfinished_results,
+    remove_unfinished_features,
     sole_shard,
 )
 from videolstm_jax.extraction.stores import (
@@ -126,7 +126,7 @@ def _finish_if_last(job: ExtractionJob, backbones: Mapping[str, BackboneWithStor
         )
         return
     for stream, backbone in backbones.items():
-        remove_unfinished_results(job, stream)
+        remove_unfinished_features(job, stream)
         _finish(job, backbone)
 
 
@@ -173,7 +173,7 @@ def _blocks(
     data = job.cfg.data
     if job.cfg.flow.online:
         settings = FlowSettings.of(job.index, job.work.flow / "index.json")
-        return blocks_of_both_streams(
+        return clip_blocks_of_both_streams(
             videos, views, settings, images, BLOCK, workers=data.workers, limit=data.time_limit
         )
     reader = FrameReader(

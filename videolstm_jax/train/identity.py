@@ -20,7 +20,7 @@ _NOT_OF_THE_MODEL = ("cell", "classes", "engine", "remat")
 _OF_THE_CLIPS = ("stream", "fit", "frames", "batch", "order", "short_clips", "feature_scale")
 
 
-def model_identity(
+def training_identity(
     cfg: RunConfig,
     config: ModelConfig,
     classes: Sequence[str],

@@ -92,7 +92,7 @@ def verify_features(features: ModelFeatures, videos: Sequence[Video], mode: str)
         verify_store(store, names_of(videos), mode)
 
 
-def feature_scales(features: ModelFeatures, videos: Sequence[Video]) -> Scales:
+def model_input_scales(features: ModelFeatures, videos: Sequence[Video]) -> Scales:
     """The standard deviation of each input over all values of these videos, the training list.
 
     Raises:

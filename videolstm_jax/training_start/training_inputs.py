@@ -14,11 +14,11 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.dataset_json import load_dataset
-from videolstm_jax.train.identity import model_identity
+from videolstm_jax.train.identity import training_identity
 from videolstm_jax.trained.features import (
     ModelFeatures,
     described_inputs,
-    feature_scales,
+    model_input_scales,
     open_features,
     verify_features,
 )
@@ -62,7 +62,7 @@ class TrainingInputs(NamedTuple):
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with for this training to go on from it."""
         cfg, config, classes = self.cfg, self.model.config, self.dataset.classes
-        identity = model_identity(cfg, config, classes, self.train_list, self.inputs)
+        identity = training_identity(cfg, config, classes, self.train_list, self.inputs)
         # None and not False, as which a checkpoint of before counts that knows no such setting.
         identity["data.mirrored"] = self.cfg.data.mirrored or None
         # Absent, and so None, in checkpoints of before these settings.
@@ -133,7 +133,7 @@ def _new_model(
     """
     scales = Scales()
     if cfg.data.feature_scale == "std":
-        scales = feature_scales(features, train_list)
+        scales = model_input_scales(features, train_list)
     config = features.sizes(cfg.model, len(dataset.classes))
     # Compiled as one program: drawn leaf by leaf, a large model takes seconds.
     params = jax.jit(make_model(config).init)(jax.random.key(cfg.seed))

@@ -112,7 +112,7 @@ class Renderer:
             values=prediction.scores[: last + 1, self._shown],
             start=0,
             length=prediction.video.frames,
-            bands=action_spans(prediction),
+            bands=true_spans_to_draw(prediction),
         )
 
     def _mark(self, index: int) -> str:
@@ -145,7 +145,7 @@ def boxes_at_frame(tubes: Sequence[Tube], frame: int) -> np.ndarray:
     return np.array(boxes, float).reshape(-1, 4)
 
 
-def action_spans(prediction: PredictedVideo) -> tuple[tuple[int, int], ...]:
+def true_spans_to_draw(prediction: PredictedVideo) -> tuple[tuple[int, int], ...]:
     """Returns the frames (first, last) of each true tube that does not last for the whole video."""
     spans = []
     for tube in prediction.truth:
