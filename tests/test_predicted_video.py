@@ -10,8 +10,8 @@ from videolstm_jax.report.pictures import overlay, score_board
 from videolstm_jax.report.pictures.predicted import (
     PredictedVideo,
     Renderer,
-    true_spans_to_draw,
     boxes_at_frame,
+    true_spans_to_draw,
 )
 from videolstm_jax.types import Tube, Video
 

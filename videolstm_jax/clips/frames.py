@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.clips.balance import label_array, class_order_of_clips
+from videolstm_jax.clips.balance import class_order_of_clips, label_array
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import cropped_image, mirrored_image, shifted_image

@@ -11,8 +11,8 @@ from etils import epath
 
 from videolstm_jax.clips.blocks import (
     FrameBlock,
-    clip_blocks_of_both_streams,
     blocks_of_stream,
+    clip_blocks_of_both_streams,
 )
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.prefetch import prefetch
@@ -24,8 +24,8 @@ from videolstm_jax.extraction.convnet_scores import save_convnet_scores
 from videolstm_jax.extraction.sharing import (
     extracted_stream_folders,
     one_shard_at_a_time,
-    remove_unfinished_of_shard,
     remove_unfinished_features,
+    remove_unfinished_of_shard,
     sole_shard,
 )
 from videolstm_jax.extraction.stores import (
