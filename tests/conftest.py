@@ -12,6 +12,9 @@ import tempfile
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# The processes of pytest-xdist keep all cores busy, so threads of NumPy would only wait for each
+# other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Most of a test's time is compiling tiny programs: optimise them little, and store all of them.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
