@@ -91,7 +91,9 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     """
     path = folder / "config.json"
     record = load_config(folder, made_by="fit_convnet")
-    with reading(path, "not of a ConvNet", KeyError, TypeError, AttributeError, ValueError):
+    # Arithmetic: a size of 0 divides, and one of hundreds of digits fits no number.
+    damage = (KeyError, TypeError, AttributeError, ValueError, ArithmeticError)
+    with reading(path, "not of a ConvNet", *damage):
         config = convnet_config(record["convnet"])
         channels, classes = record["channels"], tuple(record["classes"])
         # Records of before this setting are of squashed frames.
