@@ -12,6 +12,8 @@ import tempfile
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# TensorFlow then does not import Keras, which no test but those of `test_vgg_keras` uses.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 # The processes of pytest-xdist keep all cores busy, so threads of NumPy would only wait for each
 # other.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -68,29 +70,36 @@ def pytest_configure(config):
 
 # The files that take longest, the longest first.
 LONGEST_FILES = (
-    "test_presets.py",
-    "test_several_processes.py",
     "test_pipeline.py",
     "test_predictor.py",
     "test_lite0.py",
-    "test_stage_report.py",
-    "test_incomplete_report.py",
-    "test_stage_predict.py",
-    "test_tvl1.py",
-    "test_paper_rows_run.py",
-    "test_paper_plan.py",
-    "test_bundle.py",
-    "test_model.py",
-    "test_interrupt.py",
-    "test_ending.py",
-    "test_help.py",
-    "test_launch.py",
+    "test_stage_train.py",
+    "test_training_list.py",
+    "test_official.py",
     "test_online.py",
+    "test_bundle.py",
+    "test_tvl1.py",
+    "test_stage_predict.py",
+    "test_decode.py",
+    "test_trained_block.py",
+    "test_team.py",
+    "test_stage_report.py",
+    "test_loop.py",
+    "test_stage_extract.py",
+    "test_stage_fit_convnet.py",
     "test_fit_stages.py",
-    "test_prepare.py",
-    "test_pipeline_plan.py",
-    "test_check_cell.py",
+    "test_step.py",
     "test_mirrored_features.py",
+    "test_interrupt.py",
+    "test_joint_pipeline.py",
+    "test_imagenet_pipeline.py",
+    "test_presets.py",
+    "test_flow_size.py",
+    "test_stage_evaluate.py",
+    "test_mesh.py",
+    "test_pipeline_plan.py",
+    "test_several_processes.py",
+    "test_paper_rows_run.py",
 )
 
 

@@ -14,8 +14,8 @@ EXAMPLE = load_example()
 GRU = EXAMPLE.CELL
 
 
-# The one that uses every part.
-QUICK_CELLS = ("videolstm",)
+# The one that compiles soonest; the others pass in the slow tests.
+QUICK_CELLS = ("alstm",)
 OTHER_CELLS = [
     pytest.param(name, marks=pytest.mark.slow) for name in CELLS if name not in QUICK_CELLS
 ]

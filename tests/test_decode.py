@@ -136,6 +136,7 @@ def test_real_clips(real_data, name, length):
     np.testing.assert_array_equal(decoded, expected)
 
 
+@pytest.mark.slow
 def test_every_real_clip_probes_as_it_reads(real_data):
     for path in sorted((real_data / "weizmann" / "videos").rglob("*.mp4")):
         assert decode.probe_video(path).frames == len(decode.read(path))

@@ -105,6 +105,7 @@ for name in left:
 """
 
 
+@pytest.mark.slow
 def test_processes_that_are_killed_lose_nothing_and_redo_nothing(tmp_path):
     """Two processes at a time are killed wherever they are, until all is written; bytes agree."""
     names = [f"c{at % 3}/v{at}" for at in range(60)]

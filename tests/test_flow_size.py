@@ -48,7 +48,7 @@ def test_rate_length_and_size_of_the_flow(tmp_path):
         ({}, (16, 21)),
         ({"flow__convnet_sides": 0.0}, (36, 48)),
         ({"convnet__image_size": 64}, (36, 48)),
-        ({"flow__width": 10, "flow__height": 12}, (12, 10)),
+        pytest.param({"flow__width": 10, "flow__height": 12}, (12, 10), marks=pytest.mark.slow),
     ],
 )
 def test_the_size_of_flow_follows_the_convnet(tmp_path, given, flow_size):

@@ -70,6 +70,7 @@ def test_hmdb51_with_its_lists_beside(data, split):
     assert choice.origin == f"split {split} of HMDB51 in {data / HMDB51}, 1666 unused"
 
 
+@pytest.mark.slow
 def test_validation_takes_whole_groups_of_the_training_list(data):
     choice = chosen(data / "UCF-101", split=2, validation=0.1)
     groups = {

@@ -72,6 +72,7 @@ def test_it_trains_on_both_views_and_is_evaluated_as_filmed(work, tmp_path):
     evaluate.run(cfg)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_ends_at_the_same_bytes(work, tmp_path, monkeypatch):
     through = tmp_path / "through"
     shutil.copytree(work, through)
