@@ -113,8 +113,19 @@ def test_a_living_owner_is_heard(tmp_path, monkeypatch):
         assert path.stat().st_mtime > 1
 
 
-def test_a_broken_lock_is_noticed_by_who_had_it(tmp_path):
-    with pytest.raises(FileError, match="both have written"), sole_writer(tmp_path, "train"):
+@pytest.mark.parametrize(
+    ("stage", "repair"),
+    [
+        ("train", "remove the folder and begin again"),
+        # The folder of an evaluation has the checkpoints of the run.
+        ("evaluate", "run `evaluate` again"),
+    ],
+)
+def test_a_broken_lock_is_noticed_by_who_had_it(tmp_path, stage, repair):
+    with (
+        pytest.raises(FileError, match=f"both have written here: {repair}$"),
+        sole_writer(tmp_path, stage),
+    ):
         with pytest.raises(FileError, match="runs here already"), sole_writer(tmp_path, "train"):
             pytest.fail("both hold the lock")
         owner_file(tmp_path, pid=1, started="later", machine="elsewhere")

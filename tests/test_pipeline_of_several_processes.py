@@ -48,7 +48,7 @@ def test_the_first_process_works_as_if_it_were_alone():
     first = FirstOfTwo()
     team.join_team(first)
     try:
-        assert run_in_first("fuse", team.current_team) is team.ALONE
+        assert run_in_first("fuse", team.current_team) is team.FIRST_ALONE
         assert team.current_team() is first and first.labels == ["fuse"]
         with pytest.raises(ZeroDivisionError):
             run_in_first("fuse", lambda: 1 / 0)

@@ -5,6 +5,7 @@ import contextlib
 import jax
 import numpy as np
 import pytest
+from locked_folders import owner_file
 from training_workdir import CLASSES, config, write_work
 
 from videolstm_jax import files
@@ -58,6 +59,16 @@ def test_only_its_own_unfinished_files_are_removed(trained):
     run = Workdir(trained.workdir).run(trained.run_name)
     left = [name for name in UNFINISHED if (run / name).exists()]
     assert left == list(UNFINISHED[:1]) and not list(run.glob("*.lock"))
+
+
+def test_scores_stay_while_their_tubes_are_made(trained):
+    run = Workdir(trained.workdir).run(trained.run_name)
+    lock = owner_file(run, ".localize-two.lock")
+    scores = (run / "scores.npz").read_bytes()
+    with pytest.raises(FileError, match="runs here already"):
+        evaluate.run(trained)
+    assert (run / "scores.npz").read_bytes() == scores
+    lock.unlink()
 
 
 def by_hand(cfg):

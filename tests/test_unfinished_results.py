@@ -1,5 +1,6 @@
 """Stages that share a folder lock their own results, and remove what a killed one left of them."""
 
+import contextlib
 import pathlib
 
 import localize_workdir
@@ -7,8 +8,10 @@ import pytest
 from fuse_workdir import config, write_work
 from locked_folders import owner_file
 
+from videolstm_jax.cluster import team
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import FileError
+from videolstm_jax.lock import team_writer
 from videolstm_jax.results.evaluated import is_evaluated, is_result
 from videolstm_jax.stages import fuse, localize, report
 from videolstm_jax.workdir import Workdir
@@ -71,6 +74,43 @@ def test_tubes_of_other_settings_stay(tmp_path):
     localize.run(localize_workdir.config(work, localize__name="two"))
     assert not [path for path in own if path.exists()] and not locks(work)
     assert other.exists()
+
+
+def test_tubes_are_not_made_while_their_scores_are(tmp_path):
+    work = localize_workdir.write_work(tmp_path)
+    owner_file(work.run("videolstm-rgb"), ".evaluate.lock")
+    with pytest.raises(FileError, match="runs here already"):
+        localize.run(localize_workdir.config(work))
+
+
+def test_a_killed_localization_leaves_no_measures_of_other_tubes(tmp_path, monkeypatch):
+    work = localize_workdir.write_work(tmp_path)
+    measures = localize.run(localize_workdir.config(work))
+    assert measures.exists()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(localize, "_measured", killed)
+    with pytest.raises(KeyboardInterrupt):
+        localize.run(localize_workdir.config(work, localize__theta=50.0))
+    assert work.tubes("videolstm-rgb").exists() and not measures.exists()
+
+
+def test_the_first_of_several_processes_waits_for_a_lock_of_another_machine(tmp_path, monkeypatch):
+    patience = []
+
+    @contextlib.contextmanager
+    def lock(folder, stage, *, patient, **_):
+        patience.append(patient)
+        yield
+
+    monkeypatch.setattr(team_writer, "sole_writer", lock)
+    for processes in (team.ALONE, team.FIRST_ALONE):
+        monkeypatch.setattr(team, "_current", processes)
+        with team_writer.team_writer(tmp_path, "report", break_lock=False):
+            pass
+    assert patience == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -188,11 +189,11 @@ def _import_tensorflow() -> Any:
 @contextlib.contextmanager
 def _without_keras() -> Iterator[None]:
     """Keeps TensorFlow from importing Keras, which no stage uses and which takes over a second."""
-    # TensorFlow's import loads Keras 3, or tf_keras where this is set; it goes on where that is not
-    # installed. `tf.keras` looks at the variable again when it is first used, so a module of the
-    # user has it as before.
+    # TensorFlow's import loads Keras 3, or tf_keras where this is set; it goes on without either
+    # where that is not installed. `tf.keras` looks at the variable again when it is first used, so
+    # a module of the user has it as before.
     name = "TF_USE_LEGACY_KERAS"
-    if name in os.environ:
+    if name in os.environ or importlib.util.find_spec("tf_keras") is not None:
         yield
         return
     os.environ[name] = "1"

@@ -36,7 +36,7 @@ def run_in_first(label: str, work: Callable[[], T]) -> T | None:
 def _as_if_alone() -> Iterator[None]:
     """Hides the other processes: they would not answer a gather, since they wait for an end."""
     processes = team.current_team()
-    team.join_team(team.ALONE)
+    team.join_team(team.FIRST_ALONE)
     try:
         yield
     finally:

@@ -26,6 +26,8 @@ class Team:
     count = 1
     is_waiting = False
     """Whether this process waits for another one."""
+    others_wait = False
+    """Whether other processes of the command wait for the end of what this one does alone."""
 
     def __init__(self) -> None:
         """Starts without callbacks."""
@@ -120,6 +122,10 @@ class Team:
 
 
 ALONE = Team()
+
+FIRST_ALONE = Team()
+"""Process 0 of several, at work that the others wait for."""
+FIRST_ALONE.others_wait = True
 
 
 def difference_of_processes(facts: Sequence[Mapping[str, str]]) -> str:

@@ -71,6 +71,11 @@ def is_owner_alive(owner: LockOwner, silence: Callable[[], float]) -> bool:
     return silence() < SILENCE
 
 
+# Stages that go on from what lies in their folder. All others write their results anew, in folders
+# that also hold the results of other stages.
+_WHOLE_FOLDER = ("prepare", "fit_convnet", "extract", "train")
+
+
 class FolderInUse(FileError):
     """A lock has a living owner; `is_elsewhere` says whether on another machine."""
 
@@ -94,9 +99,12 @@ def check_still_owned(folder: object, owner: LockOwner, now: LockOwner | None) -
     """Raises FileError where the lock was taken from its owner while it wrote."""
     if now != owner:
         other = "someone" if now is None else f"process {now.pid} on {now.host}"
+        repair = f"run `{owner.stage}` again"
+        if owner.stage in _WHOLE_FOLDER:
+            repair = "remove the folder and begin again"
         raise FileError(
             f"{folder}: {other} took over the lock of this {owner.stage}, so both have "
-            "written here: remove the folder and begin again"
+            f"written here: {repair}"
         )
 
 

@@ -20,6 +20,7 @@ def team_writer(
     *,
     break_lock: bool,
     name: str = ".lock",
+    rivals: str = "",
     is_ours: Callable[[epath.Path], bool] = lambda _: True,
     below: bool = True,
 ) -> Iterator[None]:
@@ -30,6 +31,7 @@ def team_writer(
       stage: what writes, for the message to others.
       break_lock: take the lock from whoever has it.
       name: of the lock's file. Stages that share a folder have a lock each.
+      rivals: a pattern of the names of other locks that exclude this one too; empty for none.
       is_ours: whether a file is one that this lock protects. Other stages may write the others now,
         so only what a killed process left of these is removed.
       below: whether these files may lie in folders below.
@@ -42,7 +44,8 @@ def team_writer(
         yield
         return
     # Where one machine of several is lost, all are started again while its lock still looks alive.
-    patient = processes.count > 1
-    with sole_writer(folder, stage, name=name, break_lock=break_lock, patient=patient):
+    patient = processes.count > 1 or processes.others_wait
+    options = {"name": name, "rivals": rivals, "break_lock": break_lock, "patient": patient}
+    with sole_writer(folder, stage, **options):
         remove_unfinished(folder, is_ours, below=below)
         yield

@@ -98,6 +98,8 @@ def _lock(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManag
         folder,
         "evaluate",
         name=".evaluate.lock",
+        # It removes the tubes of earlier scores, which `localize` may be writing.
+        rivals=".localize*.lock",
         is_ours=partial(is_evaluated, folder),
         break_lock=cfg.break_lock,
     )

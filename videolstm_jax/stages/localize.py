@@ -97,6 +97,8 @@ def run(cfg: RunConfig) -> epath.Path:
         name=f".localize-{variant}.lock" if variant else ".localize.lock",
         is_ours=lambda target: target in results,
         below=False,
+        # An evaluation removes the tubes of earlier scores.
+        rivals=".evaluate.lock",
         break_lock=cfg.break_lock,
     )
     with lock:
@@ -120,12 +122,14 @@ def _write_tubes(task: _Task) -> epath.Path:
         # every class.
         detections += score_tracks(video.tracks, video.output, cfg.localize)
     variant = cfg.localize.name
+    path = task.work.tube_measures(cfg.run_name, variant)
+    # The measures of before would lie beside tubes that they do not measure.
+    path.unlink(missing_ok=True)
     save_detections(task.work.tubes(cfg.run_name, variant), detections)
     summary = _measured(task, videos)
     if trained:
         summary["trained_on"] = trained
         print(f"localize: the run was trained on {trained} of these {len(videos)} videos")
-    path = task.work.tube_measures(cfg.run_name, variant)
     files.write_json(path, summary, sealed=True)
     print(localization_text(summary))
     return path
