@@ -1,10 +1,12 @@
 """One writer of a folder on a disk: refused beside another, taken over from the dead."""
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 
@@ -100,6 +102,20 @@ def test_a_process_that_another_thread_ends_removes_its_locks(tmp_path):
         release_held_locks()
         assert not (tmp_path / ".lock").exists()
     release_held_locks()
+
+
+def test_a_lock_that_two_threads_remove_is_gone(tmp_path):
+    path = owner_file(tmp_path)
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        arguments = (path, owner.this_lock_owner("train"))
+        second = threading.Thread(target=local.release_lock, args=arguments)
+        second.start()
+        # It has the file open and waits for this thread, which removes it first.
+        second.join(0.2)
+        path.unlink()
+    second.join()
+    assert not path.exists()
 
 
 def test_a_living_owner_is_heard(tmp_path, monkeypatch):

@@ -58,7 +58,7 @@ def test_a_cell_of_some_folds_is_compared_on_their_clips():
 def test_a_figure_that_was_typed_is_replaced(tables, tmp_path):
     copy = tmp_path / "page.md"
     text = page.PAGE.read_text()
-    copy.write_text(text.replace("| **75** |", "| **78** |"))
+    copy.write_text(text.replace("**74 66 73**", "**74 66 75**"))
     assert copy.read_text() != text
     page.write(RESULTS / "real_data_ut_interaction.json", copy)
     assert copy.read_text() == text

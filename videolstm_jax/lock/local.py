@@ -94,19 +94,20 @@ def _is_alive(owner: LockOwner, path: pathlib.Path) -> bool:
 def release_lock(path: pathlib.Path, owner: LockOwner) -> None:
     """Removes the file of a lock, if it is still this process's."""
     # The folder may be gone, or its disk; the error of the block itself must come through.
-    with contextlib.suppress(OSError):
-        if not path.exists():
-            return
-        with _opened(path) as file:
-            if parse_owner(file.read()) == owner:
-                path.unlink()
+    # It is not made anew either: two threads of a process that ends may both come here.
+    with contextlib.suppress(OSError), _opened(path, create=False) as file:
+        if parse_owner(file.read()) == owner:
+            path.unlink()
 
 
 @contextlib.contextmanager
-def _opened(path: pathlib.Path) -> Iterator[BinaryIO]:
-    """Opens the file, made where it is missing; no other process has it open like this."""
+def _opened(path: pathlib.Path, *, create: bool = True) -> Iterator[BinaryIO]:
+    """Opens the file, which no other process has open like this; makes it where it is missing."""
+    flags = os.O_RDWR
+    if create:
+        flags |= os.O_CREAT
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, flags, 0o666)
         # Without a buffer, which would be written once more, and fail once more, at the end.
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             # Reading who owns the lock and writing oneself must be one action. Some network file
