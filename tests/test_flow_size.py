@@ -46,7 +46,7 @@ def test_rate_length_and_size_of_the_flow(tmp_path):
     "given, flow_size",
     [
         ({}, (16, 21)),
-        ({"flow__convnet_sides": 0.0}, (36, 48)),
+        pytest.param({"flow__convnet_sides": 0.0}, (36, 48), marks=pytest.mark.slow),
         ({"convnet__image_size": 64}, (36, 48)),
         pytest.param({"flow__width": 10, "flow__height": 12}, (12, 10), marks=pytest.mark.slow),
     ],

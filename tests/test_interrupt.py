@@ -142,6 +142,7 @@ def test_nobody_waits_for_a_video(stalling, tmp_path, reader):
     assert running_workers(folder) == []
 
 
+@pytest.mark.slow
 def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
     environment, folder = stalling
     for k in range(4):

@@ -194,6 +194,7 @@ def test_the_stream_gives_what_the_stages_gave(tmp_path):
     np.testing.assert_allclose(scores, expected.scores[:5], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_frozen_network_starts_from_the_package_and_keeps_it(tensors, capsys):
     cfg = configured("small", convnet__image_size=32)
     network = image_network(cfg.convnet, 3, 2)

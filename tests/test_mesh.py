@@ -39,6 +39,7 @@ def test_four_devices_equal_one():
     )
 
 
+@pytest.mark.slow
 def test_with_shards_every_number_of_devices_gives_the_same_bits():
     (single, losses), (two, losses_of_two) = [_trained(n, steps=3, shards=4) for n in (1, 2)]
     assert losses_of_two == losses

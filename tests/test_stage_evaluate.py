@@ -263,6 +263,7 @@ def test_a_run_that_is_not_there(trained):
         evaluate.run(change(trained, name="nobody"))
 
 
+@pytest.mark.slow
 def test_clips_of_one_twenty_nine_thirty_thirty_one_and_fifty_four_frames(tmp_path):
     lengths = (2, 29, 30, 31, 54)  # a clip of one frame has no flow and is refused by `prepare`
     work = Workdir(str(tmp_path))

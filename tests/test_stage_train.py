@@ -175,6 +175,7 @@ def check_foreground(work, cfg):
     assert _same(_params(folder), parameters) and (folder / "scores.npz").exists()
 
 
+@pytest.mark.slow
 def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, capsys):
     folder = train.run(config(work, name="run", train__steps=3))
     # A cell without attention has no boxes, and so no foreground.

@@ -116,6 +116,7 @@ def ucf101_24(manual, *, long=False):
     return annotated
 
 
+@pytest.mark.slow
 def test_ucf101_24_brings_its_tubes(tmp_path):
     annotated = ucf101_24(tmp_path / "data" / "downloads" / "manual")
     root = export_tfds(config("ucf101_24/ucf101_24_1", tmp_path / "data"), tmp_path / "out")

@@ -152,6 +152,7 @@ def test_the_parts_of_a_pool_are_judged_each_by_its_own_list(trained, tmp_path):
     assert len(scores.videos) == 4 and scores.trained is None
 
 
+@pytest.mark.slow
 def test_the_convnets_accuracy_is_refused_before_any_frame_is_read(tmp_path, capsys):
     work = write_prepared(tmp_path)
     cfg = frames_config(work, "rgb")
