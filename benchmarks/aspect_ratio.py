@@ -21,13 +21,13 @@ import numpy as np
 
 from benchmarks import command_line, record
 from videolstm_jax.clips.balance import label_array
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.intervals import paired_interval, wilson
 from videolstm_jax.measure.nearest import nearest_scores, size_and_length_of_videos
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.types import Video, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 STRENGTHS = 10.0 ** np.arange(-2, 5)
 """Strengths of the ridge, chosen on the folds that are not held out."""

@@ -27,14 +27,14 @@ from videolstm_jax.config import RunConfig, change
 from videolstm_jax.measure.intervals import paired_interval, wilson
 from videolstm_jax.presets import Settings, configured
 from videolstm_jax.quantities import size_text
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
 from videolstm_jax.train.optim import optimizer, with_block_rate
 from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Batch, Clip, Inputs
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 FROZEN = "frozen"
 TIMED_STEPS = 5

@@ -28,14 +28,14 @@ from benchmarks import command_line, record
 from videolstm_jax import Batch, Clip, Inputs, ModelConfig, make_model
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset.folders.video_names import video_extension
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.files import read_jsonl
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.train.optim import convnet_optimizer, rmsprop
 from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 SETS = ("ucf101_clips", "hmdb51_clips", "fight_surv")
 CLASSES = 101

@@ -24,13 +24,13 @@ from benchmarks.held_out import fold_of_groups
 from benchmarks.real_data.rows import Row, accuracy_table, as_record, difference_table
 from benchmarks.real_data.stages import in_order, right_by_video
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.measure.fusion.rules import product_fusion
 from videolstm_jax.score_files.join import aligned_scores
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import idt, objects, prepare, trajectories
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 OURS = ("iDT", "Objects")
 """The models without recurrent networks."""

@@ -27,7 +27,6 @@ from videolstm_jax.core.cell import Cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.baselines import as_attention, centred_tube
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
@@ -36,9 +35,10 @@ from videolstm_jax.measure.intervals import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Carry, CellOut, Clip, Inputs, Tube, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 MOMENTS = LocalizeConfig(box="moments", sigma=0.0)
 REGION = LocalizeConfig()

@@ -22,11 +22,11 @@ from benchmarks import command_line, record
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.measure.intervals import paired_interval, wilson
 from videolstm_jax.presets import configured
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
 from videolstm_jax.video import encode
 from videolstm_jax.video.decode import probe_video, read
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 MARK = "_mirrored"
 """The end of the name of a mirrored clip."""

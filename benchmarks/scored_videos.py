@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from videolstm_jax import files
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.trained.run_record import RunRecord
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Detection, Tube
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 
 class ScoredVideo(NamedTuple):

@@ -5,9 +5,9 @@ import tiny_pipeline
 
 from videolstm_jax import files
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 
 def run_settings(folder):

@@ -21,7 +21,7 @@ from videolstm_jax.trained.bundle.reader import read_bundle
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.video import encode, guard
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 _RUN = "runs/videolstm-rgb/config.json"
 _CONVNET = "convnets/rgb/config.json"

@@ -8,7 +8,7 @@ from scores_to_import import fields, save_csv
 from videolstm_jax.score_files.fusion_record import load_fusion
 from videolstm_jax.score_files.import_settings import ImportSettings
 from videolstm_jax.score_files.importing import import_scores
-from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 def _lists(table):

@@ -9,7 +9,6 @@ from foreign_file import ForeignFile
 from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.prepared import check_fingerprints
-from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.features.notes import read_all_feature_notes
 from videolstm_jax.flow_images.flow_index import read_flow_index
 from videolstm_jax.flow_images.online import FlowSettings
@@ -17,7 +16,8 @@ from videolstm_jax.lock.owner import parse_owner
 from videolstm_jax.results import evaluated
 from videolstm_jax.trained.localize_settings import localize_settings
 from videolstm_jax.trained.run_record import RunRecord
-from videolstm_jax.workdir import LAYOUT, Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.layout import LAYOUT, Workdir
 
 
 def _dataset_record():

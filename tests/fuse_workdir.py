@@ -3,9 +3,9 @@
 import numpy as np
 
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 CLASSES = ("Jump", "Run", "Wave")
 

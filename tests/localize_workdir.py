@@ -4,11 +4,11 @@ import numpy as np
 
 from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.localize.baselines import coverage
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Tube, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 CLASSES = ("Left", "Right")
 # Frames of a video; its height and width in pixels; cells on a side of an attention map.

@@ -5,9 +5,9 @@ import pathlib
 from forked_commands import python
 from tube_scenes import BOX, HALF, tube
 
-from videolstm_jax.dataset_json import save_dataset
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Video
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 ROOT = pathlib.Path(__file__).parents[1]
 BARRED = ("jax", "jaxlib", "tensorflow", "flax", "optax", "orbax", "scipy", "av", "PIL", "h5py")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 # The settings of `training_workdir.config`, as a user gives them.
 FLAGS = (

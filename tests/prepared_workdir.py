@@ -5,12 +5,12 @@ import numpy as np
 from videolstm_jax import files
 from videolstm_jax.config import change
 from videolstm_jax.dataset.prepared import video_fingerprints
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.presets import configured
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import encode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 CLASSES = ("left", "right")
 SIDE = 24

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from videolstm_jax import config, files
-from videolstm_jax.config_json import save_config
-from videolstm_jax.dataset_json import save_dataset
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.stages import localize
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 from videolstm_jax.video import encode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import save_config
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 CLASSES = ("Left", "Right", "Up", '<script>alert("Down")</script> & more')
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))

@@ -5,11 +5,11 @@ import pytest
 from command_line import run
 from foreign_maps import LENGTHS, D, N, maps
 
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Dataset, Video
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
 
 
 def _array_set(folder, lengths, suffixes=(".npy", ".npz", ".npz")):

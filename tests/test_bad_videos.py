@@ -11,11 +11,11 @@ from small_films import smooth
 from videolstm_jax import files
 from videolstm_jax.config import DataConfig, change
 from videolstm_jax.dataset import scan
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import VideoError
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode, encode, guard, worker_client
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"

@@ -12,13 +12,13 @@ from videolstm_jax.clips.batches import train_batches
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frames import draw_frames
 from videolstm_jax.config import DataConfig, change
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import train
 from videolstm_jax.train.losses import frame_xent, sequence_xent
 from videolstm_jax.types import Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 COUNTS = (7, 1, 3)
 

@@ -61,7 +61,7 @@ print(inspect_store(folder)[0])
 IMPORT = """
 import runpy, sys
 import h5py, numpy as np
-from videolstm_jax.dataset_json import save_dataset
+from videolstm_jax.workdir.dataset_json import save_dataset
 from videolstm_jax.types import Dataset, Video
 
 video = Video("c/v0", "", 0, "train", "c/v0", 10, 1, 1, 25.0)

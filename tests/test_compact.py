@@ -12,16 +12,16 @@ from videolstm_jax.config import (
     RunConfig,
     TrainConfig,
 )
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.inspection import inspect_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 SHAPE = (3, 3, 16)
 

@@ -8,8 +8,6 @@ import pytest
 
 from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, RunConfig
-from videolstm_jax.config_json import load_config, save_config
-from videolstm_jax.dataset_json import load_dataset, load_missing, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.store import FeatureStore
@@ -25,12 +23,14 @@ from videolstm_jax.results.work_contents import (
     read_work_contents,
 )
 from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion, save_fusion
-from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.sealed_json import ROWS_SEAL, SEAL
 from videolstm_jax.trained.localize_settings import localize_settings
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import load_config, save_config
+from videolstm_jax.workdir.dataset_json import load_dataset, load_missing, save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores, save_scores
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 CLASSES = ("a", "b")
 VIDEOS = tuple(

@@ -11,8 +11,8 @@ from videolstm_jax import files
 from videolstm_jax.annotations.detections import read_detections
 from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Detection, Tube
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 BOX = [1.0, 2, 30, 40]
 

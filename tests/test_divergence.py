@@ -6,9 +6,9 @@ import pytest
 from training_workdir import config, write_work
 
 from videolstm_jax.config import change
-from videolstm_jax.config_json import load_config
 from videolstm_jax.stages import report, train
 from videolstm_jax.train.numerics.divergence import divergence_warning
+from videolstm_jax.workdir.config_json import load_config
 
 UNIFORM = math.log(10)
 

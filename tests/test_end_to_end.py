@@ -5,9 +5,9 @@ import pytest
 
 from benchmarks import end_to_end, end_to_end_tables
 from videolstm_jax.presets import configured
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 
 def _save(path, right):

@@ -5,12 +5,12 @@ import pytest
 
 from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, RunConfig, change
-from videolstm_jax.config_json import save_config
 from videolstm_jax.errors import FileError
 from videolstm_jax.results import evaluated
 from videolstm_jax.trained.localize_settings import localize_settings
 from videolstm_jax.types import Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import save_config
+from videolstm_jax.workdir.layout import Workdir
 
 VIDEO = Video("a/x", "a/x.avi", 0, "test", "g", 5, 32, 24, 25.0)
 SCORES, MAPS = np.full((4, 3), 1 / 3, np.float32), np.full((4, 2, 2), 0.25, np.float32)

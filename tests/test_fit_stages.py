@@ -11,7 +11,6 @@ from small_films import smooth
 from videolstm_jax import files
 from videolstm_jax.backbone.convnet import check_extractor, extractor_of, recorded_fit
 from videolstm_jax.config import change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import PRESETS, configured
@@ -20,9 +19,10 @@ from videolstm_jax.square import window
 from videolstm_jax.stages import evaluate, extract, fit_convnet, localize, prepare, train
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.video import decode, encode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 FRAMES = 9
 RUN = "videolstm-rgb"

@@ -13,7 +13,7 @@ from videolstm_jax.flow_images import flow_file, flow_writing
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"

@@ -12,7 +12,7 @@ from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.stages import prepare
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"

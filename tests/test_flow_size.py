@@ -6,13 +6,13 @@ from moving_videos import made, settings
 
 from videolstm_jax import files
 from videolstm_jax.config import FITS, change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import batched, packing
 from videolstm_jax.flow_images import flow_file, flow_writing
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"

@@ -10,8 +10,6 @@ from localize_workdir import FRAMES, attention_of, config, frame_scores, true_tu
 
 from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, change
-from videolstm_jax.config_json import save_config
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings, configured
@@ -20,9 +18,11 @@ from videolstm_jax.trained.features import store_record
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.trained.stream import stream_settings
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.video import decode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import save_config
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 RUN = "videolstm-rgb"
 

@@ -5,14 +5,14 @@ import pytest
 from fuse_workdir import CLASSES, config, random_scores, write_work
 
 from videolstm_jax.config import change
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.measure.fusion.weight_search import search_weights
 from videolstm_jax.score_files.fusion_record import load_fusion
-from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import fuse
 from videolstm_jax.types import Dataset, Scores, Video
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.scores_npz import load_scores, save_scores
 
 
 @pytest.fixture

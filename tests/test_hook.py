@@ -11,7 +11,6 @@ import tiny_pipeline
 from videolstm_jax import Predictor, TrainedModel
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.backbones import image_network
@@ -19,7 +18,8 @@ from videolstm_jax.presets import Settings
 from videolstm_jax.results import evaluated
 from videolstm_jax.stages import extract, fit_convnet, train
 from videolstm_jax.video import decode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 HOOK = "hook_of_a_test:BACKBONE"
 CFG = ConvNetConfig(backbone=HOOK, image_size=28)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks import idt_objects
-from videolstm_jax.dataset_json import save_dataset
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 NAMES = ("c/a", "c/b")
 

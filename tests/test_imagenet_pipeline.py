@@ -13,13 +13,13 @@ from weight_writers import PREPROCESSING, write
 
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import weights_sha256
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import extract, fit_convnet
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import pytest
 from foreign_maps import LENGTHS, D, N, maps
 
 from videolstm_jax.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.stages import train
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 STEMS = ("v_Archery_g01_c01", "v_Archery_g02_c01", "v_Bowling_g01_c03")
 

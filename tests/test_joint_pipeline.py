@@ -9,8 +9,6 @@ import tiny_pipeline
 from videolstm_jax import files
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.config import change
-from videolstm_jax.config_json import load_config
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings
@@ -19,10 +17,12 @@ from videolstm_jax.stages import evaluate, localize, train
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.training_start.training_inputs import open_training
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.video.decode import read
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import load_config
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 SETTINGS = {
     "train__backbone_from": "last_block",

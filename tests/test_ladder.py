@@ -7,10 +7,10 @@ import pytest
 from benchmarks.ladder import __main__, runs, sets, trainer, variants
 from benchmarks.real_data import stages
 from videolstm_jax import files
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.types import Dataset, Scores, Video
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.scores_npz import load_scores, save_scores
 
 # ---- what is trained -----------------------------------------------------------------------------
 

@@ -7,11 +7,11 @@ import pytest
 from benchmarks.held_out import fold_of_groups
 from benchmarks.ladder import __main__, real_sets, runs, trainer
 from benchmarks.real_data.stages import Run, Workdir
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.types import Dataset, Video
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.scores_npz import load_scores
 
 STEMS = {"a1": 6, "a2": 7, "b1": 6, "b2": 8}
 """Frames of features; the letter is the class and the digit the group."""

@@ -11,10 +11,10 @@ from command_line import ROOT, parse, run
 from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.config import RunConfig, flatten
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.pipeline import stage_command
 from videolstm_jax.presets import configured
 from videolstm_jax.types import Dataset
+from videolstm_jax.workdir.dataset_json import save_dataset
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "launch").glob("[a-z]*.py"))
 

@@ -15,7 +15,6 @@ from PIL import Image
 from videolstm_jax import Predictor, TrainedModel
 from videolstm_jax.backbone.start import starting_point
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn import convolutions, lite0, lite0_weights
@@ -29,7 +28,8 @@ from videolstm_jax.train.graft import graft, named_leaves
 from videolstm_jax.train.optim import is_frozen
 from videolstm_jax.types import Dataset
 from videolstm_jax.video import decode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 LITE0 = ConvNetConfig(backbone="lite0", image_size=64)
 # ImageNet's numbers of the classes that the photographs show.

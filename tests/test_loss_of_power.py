@@ -7,8 +7,8 @@ import pytest
 
 from videolstm_jax import files
 from videolstm_jax.flow_images.flow_file import write_flow
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
+from videolstm_jax.workdir.scores_npz import save_scores
 
 CLASSES = ("a", "b")
 

@@ -18,8 +18,8 @@ from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure.frame_ap import frame_map
 from videolstm_jax.measure.suppress import suppress_tubes
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Detection
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 
 @pytest.fixture

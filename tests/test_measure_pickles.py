@@ -13,8 +13,8 @@ from measured_workdir import (
 )
 from tube_scenes import BOX, tube
 
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Detection
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 PIXELS = [0, 0, 9, 9]
 ROWS = np.array([[frame, *PIXELS, 0.5] for frame in range(1, 5)], np.float32)

@@ -5,11 +5,11 @@ import pytest
 
 from benchmarks import mirrored_clips
 from videolstm_jax.presets import configured
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
 from videolstm_jax.video import encode
 from videolstm_jax.video.decode import read
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 
 def test_each_test_clip_is_listed_as_filmed_and_mirrored(tmp_path):

@@ -9,7 +9,6 @@ from prepared_workdir import SIDE, config, write_index, write_prepared
 
 from videolstm_jax.clips.images import mirrored_image, square_images
 from videolstm_jax.config import change
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.store import FeatureStore
@@ -17,7 +16,8 @@ from videolstm_jax.flow_images import flow_file
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.video import encode
 from videolstm_jax.video.decode import read
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 LAYERS = ("pool5", "fc7", "logits")
 

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.measure.nearest import (
     motion_energy,
     nearest_scores,
     size_and_length_of_videos,
     size_warning,
 )
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import nearest
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 @pytest.mark.parametrize("height, width, side", [(8, 12, 4), (6, 6, 6), (32, 16, 16)])

@@ -11,7 +11,6 @@ import optax
 import pytest
 from training_workdir import config, damage_record, write_work
 
-from videolstm_jax.config_json import load_config
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.loop import fit
@@ -21,6 +20,7 @@ from videolstm_jax.train.numerics.finite import names_of_checked_numbers, not_fi
 from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import make_step
+from videolstm_jax.workdir.config_json import load_config
 
 # Every number here is a small multiple of a power of two, so that any order of sums is exact.
 DECAY, RATES = 0.5, (0.25, 0.125)

@@ -11,7 +11,6 @@ from small_films import smooth
 
 from videolstm_jax.clips import blocks
 from videolstm_jax.config import change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow, both_streams
@@ -20,7 +19,8 @@ from videolstm_jax.presets import configured
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.video import encode
 from videolstm_jax.video.decode import FrameFormat
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 FLOW = {"flow__width": 24, "flow__height": 16, "flow__bound": 2.0}
 jpeg = pytest.mark.parametrize("stored", ["jpeg"], indirect=True)

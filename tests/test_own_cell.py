@@ -14,11 +14,11 @@ from example_cell import listing, load_example
 
 from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.stages import evaluate
 from videolstm_jax.synthetic import stick_actions
-from videolstm_jax.tubes_jsonl import load_detections
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 ROOT = pathlib.Path(__file__).parents[1]
 CELL = "my_package.my_module:CELL"

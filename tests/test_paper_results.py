@@ -5,16 +5,16 @@ import pytest
 from paper_archives import request
 
 from videolstm_jax import files
-from videolstm_jax.config_json import save_config
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.paper.figure4 import draw_figure4, read_figure4_curve
 from videolstm_jax.paper.request import SplitPlace, places_of
 from videolstm_jax.paper.results import collect_results, measures_path_of_row, scores_path_of_row
 from videolstm_jax.paper.rows import ROWS, find_paper_rows
 from videolstm_jax.paper.showing import results_text
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import save_config
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 COMMAND = ["videolstm", "paper", "--workdir=work"]
 TESTS = ("a/1", "a/2", "b/3", "b/4")

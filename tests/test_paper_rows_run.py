@@ -9,17 +9,17 @@ from command_line import run
 from paper_archives import SETTINGS, request, write_hmdb51, write_ucf101
 
 from videolstm_jax.config import as_text
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.paper.execute import is_task_finished, run_tasks
 from videolstm_jax.paper.figure4 import draw_figure4
 from videolstm_jax.paper.plan import plan_rows
 from videolstm_jax.paper.results import collect_results
 from videolstm_jax.paper.rows import find_paper_rows
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 # The fixture runs pipelines; the other tests of `paper` plan and show without one.
 pytestmark = pytest.mark.slow

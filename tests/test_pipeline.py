@@ -12,11 +12,11 @@ import pytest
 from short_pipeline import contents, tiny, write_videos
 
 from videolstm_jax import files, pipeline
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.pipeline import plan, run
-from videolstm_jax.scores_npz import load_scores
-from videolstm_jax.tubes_jsonl import load_detections
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 ROOT = pathlib.Path(__file__).parents[1]

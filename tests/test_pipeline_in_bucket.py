@@ -9,8 +9,8 @@ from short_pipeline import contents, tiny, write_videos
 from videolstm_jax import pipeline
 from videolstm_jax.config import change
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 pytestmark = [
     pytest.mark.slow,

@@ -15,8 +15,8 @@ from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.pipeline import runner
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 def test_a_pipeline_runs_each_stage_as_its_command_does():

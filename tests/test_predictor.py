@@ -12,7 +12,6 @@ from videolstm_jax import files
 from videolstm_jax.backbone.convnet import extractor_of
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.scores import softmax
@@ -20,10 +19,11 @@ from videolstm_jax.stages import localize
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.video import decode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 CELLS = (("videolstm", "rgb"), ("motion_alstm", "flow"), ("lstm", "rgb"))
 FRAMES = tiny_pipeline.TINY["data__max_frames"]

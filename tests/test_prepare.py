@@ -13,15 +13,15 @@ from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset import scan
 from videolstm_jax.dataset.lists.list_files import ListWarning
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import image, tvl1
 from videolstm_jax.flow_images import flow_file, flow_writing
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import prepare
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.video import decode, encode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"

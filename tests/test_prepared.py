@@ -10,7 +10,6 @@ from prepared_workdir import config, write_prepared
 
 from videolstm_jax import files
 from videolstm_jax.dataset.prepared import check_fingerprints, video_fingerprints
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.store import FeatureStore
@@ -23,7 +22,8 @@ from videolstm_jax.flow_images.flow_index import (
     read_flow_index,
 )
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks.real_data import backbone_arrays, ut_folds, ut_tries
 from benchmarks.real_data.projection import principal_components
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings
 from videolstm_jax.types import Dataset, Video
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
 
 
 def test_every_sequence_is_held_out_once(tmp_path):

@@ -9,11 +9,11 @@ import pytest
 
 from videolstm_jax import files, pipeline
 from videolstm_jax.annotations.truth import read_truth
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.presets import configured
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.video import decode, encode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 TESTED = {
     "BasketballDunk": "v_BasketballDunk_g17_c03",

@@ -10,7 +10,6 @@ import pytest
 
 from videolstm_jax.backbone.convnet import check_extractor, extractor_of, load_convnet
 from videolstm_jax.config import ConvNetConfig, ModelConfig, RunConfig, change
-from videolstm_jax.config_json import save_config
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import write_json
@@ -22,7 +21,8 @@ from videolstm_jax.trained.functions import Scales, as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.training_start.grafts import grafted
 from videolstm_jax.types import Inputs, TrainState
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import save_config
+from videolstm_jax.workdir.layout import Workdir
 
 CLASSES = ("bend", "jack")
 

@@ -11,9 +11,9 @@ from class_folders import part_of_each, scan, write_copies
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.scan import read_dataset_tubes, scan_videos
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.video import decode, encode
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
 
 
 @pytest.fixture

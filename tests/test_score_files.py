@@ -12,7 +12,7 @@ from scores_to_import import CLASSES, LABEL, LOGITS, SAVE, SUFFIXES, VIDEOS, imp
 
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.score_files.importing import scored_video_name
-from videolstm_jax.scores_npz import save_scores
+from videolstm_jax.workdir.scores_npz import save_scores
 
 # ---- formats -------------------------------------------------------------------------------------
 

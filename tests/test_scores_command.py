@@ -7,7 +7,7 @@ from scores_to_import import LABEL, LOGITS, saved
 
 from videolstm_jax.cli.commands import scores as command
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from training_workdir import config, write_work
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from videolstm_jax import files
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError
 from videolstm_jax.results.work_contents import read_work_contents
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.stages import fuse, nearest, prepare, report
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"

@@ -12,18 +12,18 @@ from videolstm_jax import files
 from videolstm_jax.clips.snippets import clip_indices, segment_starts
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.report import choose
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Clip, Dataset, Inputs, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 # Of `localize`, and of `evaluate` itself.
 UNFINISHED = (

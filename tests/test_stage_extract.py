@@ -13,7 +13,6 @@ from videolstm_jax import files
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.clips import blocks
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.store import FeatureStore
@@ -21,11 +20,12 @@ from videolstm_jax.files import write_json
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.preprocessing import preprocess
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.decode import probe_video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,14 @@ from prepared_workdir import config, write_prepared
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.backbone.start import starting_point
 from videolstm_jax.config import change
-from videolstm_jax.config_json import load_config
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import vgg_network
 from videolstm_jax.stages import fit_convnet, report
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.train.numerics.divergence import Diverged
+from videolstm_jax.workdir.config_json import load_config
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion
 from videolstm_jax.score_files.import_settings import ImportSettings
 from videolstm_jax.score_files.importing import import_scores
-from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import fuse
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores, save_scores
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from moving_textures import FRAMES
 from textured_workdir import CLASSES, config, known_flow, write_textured
 
 from videolstm_jax.config import change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.flow_images import flow_methods
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.shallow import scikit_learn
 from videolstm_jax.stages import fuse, idt, trajectories
 from videolstm_jax.trajectories.layout import trajectory_rows
 from videolstm_jax.trajectories.reader import read_trajectories
 from videolstm_jax.trajectories.writer import trajectory_note, write_trajectories
 from videolstm_jax.video import encode
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.scores_npz import load_scores
 
 pytest.importorskip("sklearn", reason="needs scikit-learn")
 

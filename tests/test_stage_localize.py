@@ -19,15 +19,15 @@ from localize_workdir import (
 
 from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, change
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.results.evaluated import remove_results
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.stages import localize
-from videolstm_jax.tubes_jsonl import load_detections, save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.scores_npz import save_scores
+from videolstm_jax.workdir.tubes_jsonl import load_detections, save_detections
 
 
 @pytest.fixture

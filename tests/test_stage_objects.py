@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 from textured_workdir import config, write_textured
 
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.nn.imagenet_classes import imagenet_classifier
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import objects
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.scores_npz import load_scores
 
 pytest.importorskip("sklearn", reason="needs scikit-learn")
 

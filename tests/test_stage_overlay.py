@@ -7,11 +7,11 @@ from PIL import Image
 from small_films import decoded
 
 from videolstm_jax.config import OverlayConfig, RunConfig, change
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.report.pictures import overlay as drawing
 from videolstm_jax.stages import localize, overlay
 from videolstm_jax.video import encode
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,15 @@ import pytest
 
 from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.config_json import load_config, save_config
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.results.summary_text import pooled_text
-from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import localize, pool, report
-from videolstm_jax.tubes_jsonl import load_detections, save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import load_config, save_config
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores, save_scores
+from videolstm_jax.workdir.tubes_jsonl import load_detections, save_detections
 
 CLASSES = ("a", "b")
 

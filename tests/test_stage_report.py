@@ -11,11 +11,11 @@ from report_workdir import own_copy, page_config, page_text, shared_folder  # no
 
 from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.scores_npz import load_scores, save_scores
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 

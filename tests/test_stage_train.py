@@ -14,11 +14,9 @@ from training_workdir import CLASSES, config, listed_videos, write_work
 from videolstm_jax import files
 from videolstm_jax.config import ModelConfig, change
 from videolstm_jax.core.model import make_model
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.lock.sole_writer import sole_writer
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
@@ -26,7 +24,9 @@ from videolstm_jax.train.loop import Stopped
 from videolstm_jax.trained.foreground import foreground_of_store
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Dataset
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.tfds import export as tfds_export
 from videolstm_jax.dataset.tfds.export import export_tfds
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 KINDS = {
     "png": tfds.features.Video((None, None, None, 3), encoding_format="png"),

@@ -10,7 +10,6 @@ from training_workdir import SHAPES, config, listed_videos, write_work
 
 from videolstm_jax import files
 from videolstm_jax.config import change
-from videolstm_jax.config_json import load_config
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
@@ -19,7 +18,8 @@ from videolstm_jax.stages import evaluate, train
 from videolstm_jax.trained.features import ModelFeatures
 from videolstm_jax.training_start.mirrored import open_mirrored
 from videolstm_jax.types import Dataset
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import load_config
+from videolstm_jax.workdir.layout import Workdir
 
 TRAIN_LIST = tuple(video for video in listed_videos() if video.part == "train")
 

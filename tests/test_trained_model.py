@@ -12,7 +12,6 @@ from videolstm_jax import files
 from videolstm_jax.clips import evaluation
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.localize.inputs import feature_size
 from videolstm_jax.measure.scores import softmax, video_scores
@@ -21,7 +20,8 @@ from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.validation import VALID_SEGMENTS
 from videolstm_jax.types import Clip, Inputs
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,16 @@ from training_workdir import config, write_work
 from videolstm_jax import files
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.config import change
-from videolstm_jax.config_json import load_config
 from videolstm_jax.dataset import training_list
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.stages import evaluate, extract, fit_convnet, fuse, localize, pool, report, train
 from videolstm_jax.trained.bundle.card import model_card
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.workdir import LAYOUT, Workdir
+from videolstm_jax.workdir.config_json import load_config
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import LAYOUT, Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 SEEN = r"was trained on 2 of the 2 test videos: bend/p0, jack/p0\. .*--eval\.allow_trained"
 

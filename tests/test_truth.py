@@ -11,7 +11,7 @@ from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.errors import FileError
 from videolstm_jax.sealed_json import ROWS_SEAL
-from videolstm_jax.tubes_jsonl import load_detections, save_detections
+from videolstm_jax.workdir.tubes_jsonl import load_detections, save_detections
 
 THIN = [1 / 3, 2, 1 / 3 + 1e-4, 40]
 # All that a file can say, and a box that would be empty if it were rounded to three digits.

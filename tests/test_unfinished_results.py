@@ -14,7 +14,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.lock import team_writer
 from videolstm_jax.results.evaluated import is_evaluated, is_result
 from videolstm_jax.stages import fuse, localize, report
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 TOKEN = ".part-0123456789abcdef"
 

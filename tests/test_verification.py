@@ -10,7 +10,6 @@ from training_workdir import config, write_work
 
 from videolstm_jax import files, progress_lines
 from videolstm_jax.config import change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import store as store_module
 from videolstm_jax.features.compact import compact_store
@@ -18,7 +17,8 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verification_record, verify_store
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import evaluate, train
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 NAMES = ("c/a", "c/b", "c/d")
 

@@ -6,10 +6,10 @@ from moving_textures import SIDE, texture
 from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset.prepared import video_fingerprints
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import encode
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 CLASSES = ("Across", "Down")
 FRAMES = 18

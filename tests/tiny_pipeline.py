@@ -7,10 +7,8 @@ import numpy as np
 from small import shaken
 
 from videolstm_jax import files
-from videolstm_jax.config_json import save_config
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.presets import Settings, configured, convnet_of
@@ -20,7 +18,9 @@ from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.sizes import sized_model
 from videolstm_jax.trained.foreground import foreground_entry, foreground_of_store
 from videolstm_jax.types import TrainState
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import save_config
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 SIZES = {
     "data__max_frames": 20,

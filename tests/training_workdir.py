@@ -11,11 +11,11 @@ from videolstm_jax.config import (
     TrainConfig,
     change,
 )
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 CLASSES = ("bend", "jack")
 # Of one frame's features in each stream and layer; no two are equal, so none can be mixed up.

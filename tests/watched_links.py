@@ -10,7 +10,7 @@ from videolstm_jax.dataset.folders.folder_listing import list_folder
 from videolstm_jax.features import foreign
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.flow_images.flow_index import flow_digests
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 
 def store_index(name):

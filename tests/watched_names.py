@@ -18,14 +18,14 @@ from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.folders.folder_listing import list_folder
 from videolstm_jax.dataset.listing import list_videos
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import foreign_lists
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.folders import leads_out
 from videolstm_jax.trajectories.reader import read_trajectories, trajectory_file
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.workdir import LAYOUT
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import LAYOUT
 
 NAMES = (
     *("..", "../secret", "../../secret", "x/../../secret", "x/./../../secret", "a/..", "./.."),

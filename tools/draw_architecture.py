@@ -83,10 +83,6 @@ LAYERS = (
         "files",
         (
             "workdir",
-            "dataset_json",
-            "config_json",
-            "tubes_jsonl",
-            "scores_npz",
             "json_records",
             "files",
             "folders",

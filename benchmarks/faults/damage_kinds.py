@@ -15,14 +15,12 @@ from videolstm_jax.annotations.workdir_truth import read_true_tubes
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.cli import config_flags
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.flow_images.flow_index import check_flow, read_flow_index
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.results import evaluated, work_contents
 from videolstm_jax.score_files.fusion_record import load_fusion
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import train
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.trained.bundle.reader import read_bundle
@@ -30,7 +28,9 @@ from videolstm_jax.trained.features import verify_features
 from videolstm_jax.trained.localize_settings import localize_settings
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.run_folder import read_run
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 # ---- the work folder -----------------------------------------------------------------------------
 

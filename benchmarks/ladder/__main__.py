@@ -13,7 +13,7 @@ from benchmarks import command_line, ladder, record
 from benchmarks.ladder import real_sets, reasons, sets, tables, variants
 from benchmarks.ladder.runs import RUNS, SEEDS, ladder_rows, names_of_test, train_all
 from benchmarks.real_data.rows import as_record
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 TASKS = ("stick", "reasons", "flow", *real_sets.REAL_SETS, "table")
 

@@ -21,12 +21,12 @@ from benchmarks.real_data import backbone_arrays, frame_classifier, ut_folds, ut
 from benchmarks.real_data.rows import as_record
 from benchmarks.real_data.stages import Run
 from videolstm_jax.clips.balance import label_array
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Scores, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 SETTINGS: Mapping[str, Any] = {**ut_interaction.SETTINGS, **TRAINING}
 """On top of the preset `small`."""

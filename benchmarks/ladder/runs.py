@@ -12,11 +12,11 @@ from benchmarks.ladder import trainer
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import Run, in_order, right_by_video
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import fuse
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 SEEDS = (0, 1, 2, 3, 4)
 

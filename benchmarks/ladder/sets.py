@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.real_data.projection import principal_components
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.features import importers
 from videolstm_jax.features.foreign import ForeignFeatures
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.types import Dataset, View, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 CHANNELS = 16
 """Principal components of a map of 64 channels: a training takes less than half of the time."""

@@ -21,10 +21,8 @@ from videolstm_jax.clips.batches import MirroredStores, train_batches
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import write_arrays
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.train.optim import optimizer
 from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import model_loss
@@ -33,7 +31,9 @@ from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.training_start.mirrored import open_mirrored
 from videolstm_jax.types import Batch, Dataset, Scores, TrainState, Video, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 READ_OUTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean_of_frames": lambda scores: scores.mean(0),

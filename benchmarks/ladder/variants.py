@@ -15,8 +15,8 @@ from benchmarks.real_data.rows import Row, as_record
 from benchmarks.real_data.stages import Run, in_order, right_by_video, scores_path
 from videolstm_jax import files
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 SEEDS = (0, 1, 2)
 

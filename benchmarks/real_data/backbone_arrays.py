@@ -17,12 +17,12 @@ from videolstm_jax.backbone.start import starting_point
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import mirrored_image
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, backbone_picture_fit
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.types import Video, View
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 BLOCK = 16
 """Frames of a pass; the last block of a video is filled up, so that one program is compiled."""

@@ -11,11 +11,11 @@ from etils import epath
 
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 class Run(NamedTuple):

@@ -18,11 +18,11 @@ import numpy as np
 from benchmarks.real_data import linear
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import Run, in_order, right_of_run, run_of, train_and_score
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.presets import Settings
 from videolstm_jax.types import Dataset
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 FILE = "features_u8.npz"
 SEEDS = (0, 1, 2)

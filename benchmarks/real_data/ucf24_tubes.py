@@ -14,11 +14,11 @@ from typing import Any
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import in_order, right_by_video
 from videolstm_jax import pipeline
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 TRAIN = (
     "Basketball/v_Basketball_g01_c01",

@@ -11,12 +11,12 @@ from benchmarks.real_data import frame_classifier, linear
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import in_order, right_by_video
 from benchmarks.real_data.ut_folds import FOLDS, arrays_folder, sequence_of, work_of
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.measure.nearest import SIZE_BASELINE
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import nearest
 from videolstm_jax.types import Dataset, Video
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.scores_npz import load_scores
 
 NEAREST = {
     SIZE_BASELINE: "nearest neighbour on size and length",

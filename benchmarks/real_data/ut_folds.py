@@ -12,13 +12,13 @@ import numpy as np
 
 from benchmarks.real_data import backbone_arrays
 from benchmarks.real_data.projection import principal_components
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.foreign import ForeignFeatures
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Dataset, Video, View
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 FOLDS = 5
 

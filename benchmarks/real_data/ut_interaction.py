@@ -39,10 +39,10 @@ from benchmarks.real_data.ut_folds import (
 )
 from benchmarks.real_data.ut_tries import FIRST, TRIES, Try, compare_tries, ridge_on_held_out
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.presets import Settings
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import fuse
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.scores_npz import load_scores
 
 SETTINGS = {
     "data__fps": 10.0,

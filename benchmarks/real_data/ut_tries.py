@@ -28,9 +28,9 @@ from benchmarks.real_data.ut_folds import (
     validation_fold,
     work_of,
 )
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings
+from videolstm_jax.workdir.dataset_json import load_dataset
 
 
 class Try(NamedTuple):

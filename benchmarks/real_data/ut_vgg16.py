@@ -36,9 +36,9 @@ from benchmarks.real_data.ut_folds import (
 )
 from benchmarks.real_data.ut_interaction import SETTINGS as UT_SETTINGS
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.presets import Settings
 from videolstm_jax.types import Dataset
+from videolstm_jax.workdir.dataset_json import load_dataset
 
 FORM = FeatureForm(channels=0, rgb="vgg16")
 

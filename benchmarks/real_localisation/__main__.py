@@ -19,13 +19,13 @@ from benchmarks.real_localisation.read_outs import MOMENTS, READ_OUTS, tube_of
 from benchmarks.real_localisation.tasks import Fold
 from videolstm_jax.annotations.workdir_truth import read_true_tubes
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.foreground import foreground_maps
 from videolstm_jax.localize.inputs import camera_free_flow, localizer_input
 from videolstm_jax.presets import Settings
 from videolstm_jax.types import Tube, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 
 def main() -> None:

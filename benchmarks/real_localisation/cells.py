@@ -18,7 +18,6 @@ from benchmarks.real_data.stages import Run, train_and_score
 from benchmarks.real_localisation.frame_maps import LAYERS, array_path
 from benchmarks.real_localisation.tasks import Fold
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.features import importers
 from videolstm_jax.features.foreign import ForeignFeatures
 from videolstm_jax.flow_images.flow_file import read_flow
@@ -26,7 +25,8 @@ from videolstm_jax.localize.inputs import ZERO_FLOW
 from videolstm_jax.presets import Settings
 from videolstm_jax.results.evaluated import EvaluatedVideo, load_evaluated_video
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 TRAINING = {
     # Maps are scaled when they are imported: a deviation of its own would be a constant of the

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 BACKBONE = {
     "convnet__backbone": "lite0",

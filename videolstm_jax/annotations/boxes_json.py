@@ -9,8 +9,8 @@ import numpy as np
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.json_records import read_record
-from videolstm_jax.tubes_jsonl import Box
 from videolstm_jax.types import Dataset, Detection, Tube, Video
+from videolstm_jax.workdir.tubes_jsonl import Box
 
 BoxesTable = dict[str, list[Box | None] | None]
 """{"Class/stem": [[x0, y0, x1, y1] or null, ..]}, one entry a frame.

@@ -14,8 +14,8 @@ from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
 from videolstm_jax.json_records import read_records
 from videolstm_jax.safe_readers import pickles
-from videolstm_jax.tubes_jsonl import TubeRow
 from videolstm_jax.types import Detection
+from videolstm_jax.workdir.tubes_jsonl import TubeRow
 
 
 class MeasuredDetections(NamedTuple):

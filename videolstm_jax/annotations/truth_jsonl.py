@@ -13,8 +13,8 @@ from videolstm_jax import files
 from videolstm_jax.annotations.ground_truth import MOST_FRAMES, GroundTruth, check_ground_truth
 from videolstm_jax.errors import FileError
 from videolstm_jax.json_records import json_record, read_records
-from videolstm_jax.tubes_jsonl import TubeRow
 from videolstm_jax.types import Detection
+from videolstm_jax.workdir.tubes_jsonl import TubeRow
 
 # ---- writing -------------------------------------------------------------------------------------
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.dataset_json import is_beside
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import read_existing
 from videolstm_jax.json_records import parse_record
 from videolstm_jax.localize import baselines
 from videolstm_jax.sealed_json import SEAL, encode_json, parse_json
-from videolstm_jax.tubes_jsonl import Box, load_detections
 from videolstm_jax.types import Dataset, Detection, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import is_beside
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import Box, load_detections
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.config_json import load_config
 from videolstm_jax.dataset.training_list import trained_on
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
@@ -18,6 +17,7 @@ from videolstm_jax.nn.network import ImageNetwork, with_tap
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, backbone_picture_fit, backbone_pixels
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+from videolstm_jax.workdir.config_json import load_config
 
 if TYPE_CHECKING:
     from etils import epath

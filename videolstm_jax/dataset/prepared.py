@@ -12,7 +12,7 @@ from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.files import read_json, side_by_side
 from videolstm_jax.folders import file_size
 from videolstm_jax.types import Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 # What decides which videos are used. `data.videos` is not among them: a set may be moved.
 _LISTING = (

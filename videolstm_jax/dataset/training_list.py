@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videolstm_jax.config_json import load_config
 from videolstm_jax.errors import FileError
 from videolstm_jax.json_records import json_record, parse_record
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.sealed_json import json_sha256
+from videolstm_jax.workdir.config_json import load_config
+from videolstm_jax.workdir.scores_npz import load_scores
 
 if TYPE_CHECKING:
     from etils import epath

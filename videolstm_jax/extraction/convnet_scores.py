@@ -12,8 +12,8 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import write_json
 from videolstm_jax.measure.accuracy import accuracy_text, top_k, trained_note
 from videolstm_jax.measure.scores import softmax
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video, names_of
+from videolstm_jax.workdir.scores_npz import save_scores
 
 CONVNET_SCORES = ("scores.npz", "accuracy.json")
 """The files that `save_convnet_scores` writes."""

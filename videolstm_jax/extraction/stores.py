@@ -28,7 +28,7 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.network import find_block
 from videolstm_jax.nn.preprocessing import backbone_pixels
 from videolstm_jax.types import Dataset, Video, View, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 BLOCK = 32
 """Frames of a pass; a video's last block is filled up, so that only one shape is compiled."""

@@ -23,7 +23,7 @@ from videolstm_jax.json_records import value_text
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.sealed_json import SEAL
 from videolstm_jax.types import Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 
 class FlowRange(NamedTuple):

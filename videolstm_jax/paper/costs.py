@@ -10,13 +10,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from videolstm_jax.config import change
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.paper.execute import is_task_finished
 from videolstm_jax.paper.plan import PlannedStage
 from videolstm_jax.progress_lines import ProgressLines
 from videolstm_jax.quantities import duration_text, size_text
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 if TYPE_CHECKING:
     from videolstm_jax.train.cost import Pace

@@ -20,7 +20,7 @@ from videolstm_jax.paper.request import (
 from videolstm_jax.paper.rows import FUSED_CELL, Row
 from videolstm_jax.pipeline import Step, pipeline_graft_source
 from videolstm_jax.presets import Settings
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 HEAD = ("head.dense", "head.dense_bias")
 """Parts of the head that do not depend on the classes; "everything but the classifier"."""

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from videolstm_jax.config_json import load_config
-from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.files import read_object
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.paper.numbers import NUMBERS
 from videolstm_jax.paper.request import Request, SplitPlace, places_of, pretrained_place
 from videolstm_jax.paper.rows import Row
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.types import names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import load_config
+from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 IOU = 0.2
 """The threshold of the one number of a curve of Figure 4."""

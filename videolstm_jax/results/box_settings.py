@@ -15,7 +15,7 @@ from videolstm_jax.trained.run_record import RunRecord
 if TYPE_CHECKING:
     from videolstm_jax.config import LocalizeConfig, RunConfig
     from videolstm_jax.types import Video
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 MEASURED_BACKBONE = "lite0"
 """The backbone whose foreground was measured (docs/results/localisation.md); of others, no preset

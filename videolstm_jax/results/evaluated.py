@@ -12,7 +12,7 @@ from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.localize.saliency import check_attention
 from videolstm_jax.types import Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 SCORES = "scores.npz"
 VALIDATION_SCORES = "scores_valid.npz"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import ReportConfig
     from videolstm_jax.results.work_contents import WorkFolderContents
     from videolstm_jax.types import NDArray, Tube, Video
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 
 def examples_section(work_folder: WorkFolderContents, cfg: ReportConfig) -> page.Section:

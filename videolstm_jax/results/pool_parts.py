@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import names_of
+from videolstm_jax.workdir.dataset_json import load_dataset
 
 if TYPE_CHECKING:
     from videolstm_jax.types import Dataset, Video
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 
 class PoolPart(NamedTuple):

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from videolstm_jax import files
-from videolstm_jax.dataset_json import load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.measure.accuracy import top_k
-from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.workdir.dataset_json import load_missing
+from videolstm_jax.workdir.scores_npz import load_scores
 
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 
 def pooled_score_files(work: Workdir) -> list[epath.Path]:

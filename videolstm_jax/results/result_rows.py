@@ -13,12 +13,12 @@ from videolstm_jax.dataset.training_list import checked_scores
 from videolstm_jax.measure import accuracy, intervals
 from videolstm_jax.report import local, settings
 from videolstm_jax.report.tables import Result
-from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.workdir.scores_npz import load_scores
 
 if TYPE_CHECKING:
     from videolstm_jax.results.work_contents import WorkFolderContents
     from videolstm_jax.types import Dataset, Scores
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 
 class _ScoreFile(NamedTuple):

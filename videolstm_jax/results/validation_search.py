@@ -9,15 +9,15 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.dataset.training_list import checked_scores
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
 from videolstm_jax.measure.fusion.weight_search import WeightSearch, search_weights
 from videolstm_jax.score_files.join import aligned_scores, class_order_problem, examples
+from videolstm_jax.workdir.dataset_json import load_dataset
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray, Scores
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 _ONLY = "weights are searched on a validation list only"
 

@@ -9,8 +9,6 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.config_json import METRICS, METRICS_SHA256, load_config
-from videolstm_jax.dataset_json import is_beside, load_dataset, load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report import choose
@@ -20,9 +18,11 @@ from videolstm_jax.results import evaluated
 from videolstm_jax.results.result_rows import is_convnet_folder, model_folders, models_with_results
 from videolstm_jax.trained.localize_settings import has_measures, localize_settings, warn_of_lost
 from videolstm_jax.trained.run_record import RunRecord
-from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Dataset, Scores, Tube, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import METRICS, METRICS_SHA256, load_config
+from videolstm_jax.workdir.dataset_json import is_beside, load_dataset, load_missing
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.tubes_jsonl import load_detections
 
 
 class WorkFolderContents(NamedTuple):

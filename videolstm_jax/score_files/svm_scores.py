@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from etils import epath
 
-from videolstm_jax.dataset_json import load_missing
 from videolstm_jax.measure.accuracy import accuracy_text
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.shallow.linear_svm import Labelled, svm_scores
 from videolstm_jax.types import Dataset, Scores, Video, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_missing
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 if TYPE_CHECKING:
     from videolstm_jax.config import RunConfig

@@ -18,7 +18,6 @@ from videolstm_jax.cluster.shares import gather_rows, share_of
 from videolstm_jax.cluster.watchdog import READING, watchdog, watched_by_video
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import check_test_list
-from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
 from videolstm_jax.lock.team_writer import team_writer
@@ -32,13 +31,14 @@ from videolstm_jax.measure.accuracy import (
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
 from videolstm_jax.results.evaluated import VALIDATION_SCORES, is_evaluated, remove_results
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures, verify_features
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.types import Dataset, Scores, Video, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 PROGRESS_EVERY = 50
 """Off a terminal, progress is printed every so many videos."""

@@ -18,7 +18,6 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.dataset.prepared import check_fingerprints
-from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.extraction.convnet_scores import save_convnet_scores
 from videolstm_jax.extraction.sharing import (
@@ -46,7 +45,8 @@ from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.quantities import size_text
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.types import Video, View, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.layout import Workdir
 
 # Blocks of frames that are decoded ahead of the backbone.
 _PREFETCHED_BLOCKS = 4

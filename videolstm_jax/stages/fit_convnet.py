@@ -21,10 +21,8 @@ from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import ConvNetConfig, RunConfig
-from videolstm_jax.config_json import save_config
 from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.dataset.training_list import list_record
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.extraction.convnet_scores import CONVNET_SCORES
 from videolstm_jax.flow_images.flow_index import check_flow, read_flow_index
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
@@ -43,7 +41,9 @@ from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.types import Dataset, PyTree, Video, names_of
-from videolstm_jax.workdir import Workdir, check_layout
+from videolstm_jax.workdir.config_json import save_config
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir, check_layout
 
 # Yields batches of frames and labels from a given step on.
 FrameBatches = Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]]

@@ -10,7 +10,6 @@ from etils import epath
 
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import checked_scores
-from videolstm_jax.dataset_json import load_missing
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import reading
 from videolstm_jax.lock.team_writer import team_writer
@@ -25,9 +24,10 @@ from videolstm_jax.score_files.fusion_record import (
     save_fusion,
 )
 from videolstm_jax.score_files.join import aligned_scores
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir import Workdir, check_layout
+from videolstm_jax.workdir.dataset_json import load_missing
+from videolstm_jax.workdir.layout import Workdir, check_layout
+from videolstm_jax.workdir.scores_npz import save_scores
 
 _OTHER_METHOD = {"product": "mean", "mean": "product"}
 """The method that the result of each method is compared with."""

@@ -8,7 +8,6 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.folders import file_size
@@ -23,7 +22,8 @@ from videolstm_jax.trajectories.layout import DESCRIPTORS, join_trajectories
 from videolstm_jax.trajectories.reader import trajectory_blocks, trajectory_file
 from videolstm_jax.trajectories.sample import sampled_trajectories, trajectory_generator
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 NAME = "idt"
 """The name of the run."""

@@ -19,7 +19,6 @@ from videolstm_jax import files
 from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import checked_scores
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.flow_images.flow_index import check_flow
@@ -39,11 +38,12 @@ from videolstm_jax.results.localized import (
     measure_videos,
 )
 from videolstm_jax.results.summary_text import localization_text
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.trained.run_record import fit_of_run
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Video
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 if TYPE_CHECKING:
     from etils import epath

@@ -14,7 +14,6 @@ from etils import epath
 
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.flow_images.flow_index import check_flow
 from videolstm_jax.lock.team_writer import team_writer
@@ -31,9 +30,10 @@ from videolstm_jax.measure.nearest import (
     size_and_length_of_videos,
     size_warning,
 )
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video, names_of
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import save_scores
 
 NAME = "nearest-motion"
 """The name of the run on motion energy; the other one is `measure.nearest.SIZE_BASELINE`."""

@@ -9,7 +9,6 @@ from etils import epath
 
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.prepared import check_fingerprints
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import VideoError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.flow_images.flow_index import read_flow_index
@@ -20,7 +19,8 @@ from videolstm_jax.score_files.svm_scores import save_svm_scores, scored_videos
 from videolstm_jax.shallow.scikit_learn import scikit_learn
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import guard
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 NAME = "objects"
 """The name of the run."""

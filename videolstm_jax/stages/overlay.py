@@ -12,17 +12,17 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.config import OverlayConfig
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.report import choose
 from videolstm_jax.report.pictures import encoded
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
 from videolstm_jax.results import work_contents
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.types import Dataset, Tube, Video
 from videolstm_jax.video.film import write_film
-from videolstm_jax.workdir import Workdir, workdir_of_run
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir, workdir_of_run
+from videolstm_jax.workdir.scores_npz import load_scores
 
 
 class _RunResults(NamedTuple):

@@ -13,7 +13,6 @@ from videolstm_jax import files
 from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import KEY
-from videolstm_jax.dataset_json import is_beside, load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.results.evaluated import BY_VIDEO
@@ -24,11 +23,12 @@ from videolstm_jax.results.pooled import (
     pooled_score_files,
 )
 from videolstm_jax.results.summary_text import pooled_text
-from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.trained.foreground import KEY as FOREGROUND_KEY
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Scores
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import is_beside, load_dataset, save_dataset
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores, save_scores
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 COPIED = ("config.json", "metrics.jsonl")
 """Files of a run that the report reads; those of the first part stand for all."""

@@ -20,7 +20,7 @@ from videolstm_jax.trained.bundle.reader import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.trained.stream_film import StreamFilm
 from videolstm_jax.video import encode, live
-from videolstm_jax.workdir import workdir_of_run
+from videolstm_jax.workdir.layout import workdir_of_run
 
 PRINTED_EVERY = 100
 """Off a terminal, a line is printed every so many frames."""

@@ -17,7 +17,6 @@ from videolstm_jax.dataset import scan
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.dataset.prepared import listing_settings, video_fingerprints
 from videolstm_jax.dataset.tfds import export
-from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods, flow_shares, flow_writing
@@ -29,9 +28,10 @@ from videolstm_jax.nn.network import tapped
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.synthetic import stick_actions
-from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset
-from videolstm_jax.workdir import Workdir, check_layout
+from videolstm_jax.workdir.dataset_json import save_dataset
+from videolstm_jax.workdir.layout import Workdir, check_layout
+from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 
 def run(

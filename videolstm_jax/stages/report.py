@@ -24,7 +24,7 @@ from videolstm_jax.report.tables import Result
 from videolstm_jax.results import work_contents
 from videolstm_jax.results.example_cards import examples_section
 from videolstm_jax.results.work_contents import WorkFolderContents
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.layout import Workdir
 
 
 def run(cfg: RunConfig) -> epath.Path:

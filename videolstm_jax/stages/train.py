@@ -17,7 +17,6 @@ from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import RunConfig
-from videolstm_jax.config_json import save_config
 from videolstm_jax.dataset.training_list import list_record, trained_on_of
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.results.evaluated import is_result, remove_results
@@ -39,6 +38,7 @@ from videolstm_jax.training_start.training_inputs import (
     open_training,
 )
 from videolstm_jax.types import Batch, names_of
+from videolstm_jax.workdir.config_json import save_config
 
 
 def run(cfg: RunConfig) -> epath.Path:

@@ -12,7 +12,6 @@ from etils import epath
 
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.prepared import check_fingerprints
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.files import read_object, write_json
@@ -28,7 +27,8 @@ from videolstm_jax.trajectories.writer import trajectory_note, write_trajectorie
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
 from videolstm_jax.video.decode import FrameFormat
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir
 
 
 def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig, RunConfig
     from videolstm_jax.core.cell import Layers
     from videolstm_jax.types import Video
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 
 class ModelFeatures(NamedTuple):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from etils import epath
 
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.config_json import load_config
 from videolstm_jax.json_records import json_record, read_record
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.config_json import load_config
+from videolstm_jax.workdir.layout import Workdir
 
 
 # A setting of a later version is passed over: it changes nothing that is known here.

@@ -28,7 +28,7 @@ from videolstm_jax.trained.functions import (
 from videolstm_jax.trained.place import Place
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.types import Clip, Inputs
-from videolstm_jax.workdir import Workdir, workdir_of_run
+from videolstm_jax.workdir.layout import Workdir, workdir_of_run
 
 if TYPE_CHECKING:
     import jax

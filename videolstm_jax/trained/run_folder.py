@@ -9,19 +9,19 @@ from videolstm_jax.backbone.block import block_of_record, block_params_like
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.dataset.training_list import trained_on
-from videolstm_jax.dataset_json import load_missing
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import read_object, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
-from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, checkpoint_folder
 from videolstm_jax.trained.foreground import foreground_of_record
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.localize_settings import localize_settings
 from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.trained.run_record import RunRecord
-from videolstm_jax.workdir import Workdir
+from videolstm_jax.workdir.dataset_json import load_missing
+from videolstm_jax.workdir.layout import Workdir
+from videolstm_jax.workdir.scores_npz import load_scores
 
 if TYPE_CHECKING:
     from etils import epath

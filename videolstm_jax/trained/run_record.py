@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from videolstm_jax.config_json import load_config
 from videolstm_jax.errors import ConfigError
+from videolstm_jax.workdir.config_json import load_config
 
 if TYPE_CHECKING:
     from etils import epath
 
     from videolstm_jax.config import RunConfig
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 
 class RunRecord(NamedTuple):

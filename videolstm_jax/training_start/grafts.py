@@ -13,7 +13,7 @@ from videolstm_jax.trained.run_folder import read_run
 
 if TYPE_CHECKING:
     from videolstm_jax.types import Params
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 
 def grafts_trained_on(entries: Sequence[str], work: Workdir) -> set[str]:

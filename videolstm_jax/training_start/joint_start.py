@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from videolstm_jax.backbone.convnet import TrainedConvNet
     from videolstm_jax.config import RunConfig
     from videolstm_jax.types import PyTree
-    from videolstm_jax.workdir import Workdir
+    from videolstm_jax.workdir.layout import Workdir
 
 
 class JointStart(NamedTuple):

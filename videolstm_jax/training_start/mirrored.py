@@ -11,7 +11,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
 from videolstm_jax.trained.features import extract_command, store_record
 from videolstm_jax.types import names_of
-from videolstm_jax.workdir import store_of_view
+from videolstm_jax.workdir.layout import store_of_view
 
 if TYPE_CHECKING:
     from videolstm_jax.config import RunConfig

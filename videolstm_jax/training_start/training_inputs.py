@@ -13,7 +13,6 @@ from videolstm_jax.clips.batches import MirroredStores
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.train.identity import training_identity
 from videolstm_jax.trained.features import (
     ModelFeatures,
@@ -28,7 +27,8 @@ from videolstm_jax.training_start.grafts import grafted
 from videolstm_jax.training_start.joint_start import JointStart, joint_start
 from videolstm_jax.training_start.mirrored import described_mirrored, open_mirrored
 from videolstm_jax.types import Dataset, JointParams, Video
-from videolstm_jax.workdir import Workdir, check_layout
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.layout import Workdir, check_layout
 
 
 class TrainingInputs(NamedTuple):

@@ -10,14 +10,14 @@ from absl import flags
 from etils import epath
 
 from videolstm_jax.cli.command_table import COMMANDS
-from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.inspection import inspect_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Dataset, View
-from videolstm_jax.workdir import store_of_view
+from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
+from videolstm_jax.workdir.layout import store_of_view
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:

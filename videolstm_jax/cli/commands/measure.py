@@ -16,12 +16,12 @@ from videolstm_jax.annotations.ground_truth import GroundTruth, add_dataset
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.cli.commands.measure_flags import Options, define_flags, measure_options_of
 from videolstm_jax.dataset.lists import list_files
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.measure.suppress import suppress_tubes
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.measure.tube_table import tube_table
 from videolstm_jax.types import Dataset, Detection, names_of
+from videolstm_jax.workdir.dataset_json import load_dataset
 
 __all__ = ["define_flags", "main", "_measure_detections", "_measure_task"]
 

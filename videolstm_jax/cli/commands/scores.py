@@ -7,14 +7,14 @@ from etils import epath
 
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.dataset.lists.list_files import read_class_list
-from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.measure.accuracy import accuracy_text, trained_note
 from videolstm_jax.measure.fusion.score_kinds import KINDS
 from videolstm_jax.score_files.import_settings import ImportSettings
 from videolstm_jax.score_files.importing import ImportedScores, import_scores
-from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import PARTS
+from videolstm_jax.workdir.dataset_json import load_dataset
+from videolstm_jax.workdir.scores_npz import save_scores
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:

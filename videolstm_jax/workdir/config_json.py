@@ -10,7 +10,7 @@ from etils import epath
 from videolstm_jax.files import PathLike, bytes_sha256, read_existing, write_json
 from videolstm_jax.json_records import json_record, parse_record
 from videolstm_jax.sealed_json import decode_json
-from videolstm_jax.workdir import LAYOUT, require_layout
+from videolstm_jax.workdir.layout import LAYOUT, require_layout
 
 if TYPE_CHECKING:
     from videolstm_jax.config import RunConfig

@@ -15,7 +15,7 @@ from videolstm_jax.folders import leads_out
 from videolstm_jax.json_records import json_record, parse_record, read_record, read_records
 from videolstm_jax.sealed_json import decode_json
 from videolstm_jax.types import PARTS, Dataset, Video
-from videolstm_jax.workdir import LAYOUT, Workdir, require_layout
+from videolstm_jax.workdir.layout import LAYOUT, Workdir, require_layout
 
 
 def save_dataset(
