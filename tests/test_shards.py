@@ -225,27 +225,53 @@ def test_files_that_a_kill_left_are_removed(done, fitted):
     assert contents(fitted / "convnets") == contents(done / "convnets")
 
 
+KILLED_LIVES = 8
+
+
+def started_shards(command):
+    """Starts the two processes that share the videos."""
+    workers = []
+    for number in (1, 2):
+        workers.append(subprocess.Popen([sys.executable, *command, f"--shard={number}/2"]))
+    return workers
+
+
+def count_written(work):
+    return len(list((work / "features").rglob("*.f16")))
+
+
+def is_finished(work):
+    index = work / "features/rgb/logits/index.json"
+    return index.exists() and (work / "convnets/rgb/scores.npz").exists()
+
+
+def kill_after_another_file(workers, work):
+    """Kills all as soon as one more feature file is there, or one of them has ended by itself."""
+    before = count_written(work)
+    while count_written(work) <= before:
+        if any(worker.poll() is not None for worker in workers):
+            break
+        time.sleep(0.01)
+    for worker in workers:
+        worker.kill()
+    return [worker.wait() for worker in workers]
+
+
 @pytest.mark.slow
 def test_launched_processes_that_are_killed_go_on(done, fitted):
     cfg = config(fitted, "rgb", convnet__steps=2)
     command = pipeline.stage_command("extract", cfg, "python -m launch.").split()[1:]
-    written = {}
-    for life in range(12):
-        workers = [subprocess.Popen([sys.executable, *command, f"--shard={at}/2"]) for at in (1, 2)]
-        had = len(written)
-        while all(worker.poll() is None for worker in workers) and len(written) <= had and life < 8:
-            time.sleep(0.01)  # killed as soon as one more video is there
-            written = {
-                path: path.stat().st_mtime_ns for path in (fitted / "features").rglob("*.f16")
-            }
-        for worker in workers:
-            if life < 8:
-                worker.kill()
-            worker.wait()
-        if (fitted / "features/rgb/logits/index.json").exists() and (
-            fitted / "convnets/rgb/scores.npz"
-        ).exists():
+    lives_killed = 0
+    for _ in range(KILLED_LIVES):
+        statuses = kill_after_another_file(started_shards(command), fitted)
+        assert set(statuses) <= {0, -signal.SIGKILL}
+        if -signal.SIGKILL in statuses:
+            lives_killed += 1
+        if is_finished(fitted):
             break
-    assert life > 1
+    assert lives_killed > 1
+    # A shard that was killed behind its last file left its lock, which this one takes over.
+    last = started_shards(command)
+    assert [worker.wait() for worker in last] == [0, 0]
     assert contents(fitted / "features") == contents(done / "features")
     assert contents(fitted / "convnets") == contents(done / "convnets")
