@@ -18,8 +18,10 @@ def code_versions() -> dict[str, str]:
     digest = hashlib.sha256()
     root = pathlib.Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):
+        # The path too: the same content under other names is other code.
         digest.update(str(path.relative_to(root)).encode())
         digest.update(path.read_bytes())
+    # Sixteen digits tell two versions apart, and can be read in a message.
     versions = {"code": digest.hexdigest()[:16]}
     for name in _PACKAGES:
         versions[name] = installed_version(name) or "none"

@@ -25,6 +25,7 @@ _LONGEST_WAIT = 3600.0
 Longer than any limit of the watchdog: a process that stands still ends all itself, and names its
 work. This limit ends two processes that wait for each other.
 """
+# A message takes milliseconds. A process that has not read it by then stands still.
 _FAREWELL = 3.0
 """Seconds that process 0 waits at an end for the others to have read why."""
 
@@ -68,6 +69,7 @@ class ConnectedTeam(Team):
         if not self.is_first:
             self._send(0, "data", payload, label=label)
             return None
+        # In the order of the result; what comes early waits in the inbox of its process.
         peers = range(1, self.count)
         payloads = [payload]
         for peer in peers:
@@ -100,6 +102,7 @@ class ConnectedTeam(Team):
                 self._check_wait(peer, label, expected_peers, wait_start)
         finally:
             self.is_waiting = False
+        # Processes whose settings part would otherwise read the bytes of another exchange.
         if message.fields["label"] != label:
             raise ConfigError(
                 f"process {peer} is at {message.fields['label']!r} and {self.name} at {label!r}; "
@@ -121,6 +124,7 @@ class ConnectedTeam(Team):
         for expected_peer in expected_peers:
             if self._inbox[expected_peer].empty():
                 missing.append(str(expected_peer))
+        # Of thousands of processes a few numbers are enough to find the machine.
         missing_text = f"process {missing[0]}"
         if len(missing) > 1:
             missing_text = f"processes {', '.join(missing[:8])}"
@@ -164,6 +168,7 @@ class ConnectedTeam(Team):
     def leave(self) -> None:
         """See `Team.leave`."""
         self.meet("the end")
+        # From here on a closed connection is no lost process, whether its farewell arrives or not.
         self._left.update(self._connections)
         for peer in self._connections:
             self._send(peer, "bye")
@@ -180,6 +185,7 @@ class ConnectedTeam(Team):
         try:
             while True:
                 message = self._connections[peer].receive(timeout=silence)
+                # Closed without a farewell: the process was killed, or has aborted.
                 if message is None:
                     break
                 if message.kind == "bye":
@@ -189,6 +195,7 @@ class ConnectedTeam(Team):
                     self._end(**message.fields, sender=peer)
                 if message.kind == "beat":
                     self._note_beat(peer, message.fields["progress"])
+                # Whoever waits for it is another thread, see `_take`.
                 if message.kind == "data":
                     self._inbox[peer].put(message)
         except TimeoutError:

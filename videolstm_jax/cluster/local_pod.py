@@ -14,9 +14,11 @@ from typing import Any
 
 from videolstm_jax.cluster.detect import Processes, devices_of_process
 
+# Seconds between two looks at the processes: none that a user would notice.
 _LOOK = 0.05
 _GRACE = 60.0
 """Seconds that the others have to end by themselves when one has failed."""
+# As a shell counts: the status of a process that SIGTERM (15) ended is 143.
 _STATUS_OF_SIGNAL = 128
 
 
@@ -48,11 +50,11 @@ class LocalPod:
         running = []
         environ = options.pop("env", os.environ)
         for index in range(self._count):
-            own = {**environ, **_own_gpus(index, self._count, self._gpus)}
+            own_environ = {**environ, **_own_gpus(index, self._count, self._gpus)}
             # A session of its own: Ctrl-C on the terminal would reach a process twice, once from
             # `run`, and the second one interrupts without saving.
             process = subprocess.Popen(
-                self.command(index), env=own, start_new_session=True, **options
+                self.command(index), env=own_environ, start_new_session=True, **options
             )
             running.append(process)
         return running
@@ -69,10 +71,11 @@ class LocalPod:
 
 
 def _own_gpus(index: int, count: int, gpus: Sequence[str]) -> dict[str, str]:
-    own = devices_of_process(Processes(local_index=index, local_count=count), len(gpus))
-    if own is None:
+    numbers = devices_of_process(Processes(local_index=index, local_count=count), len(gpus))
+    # Fewer GPUs than processes, or none: all see what this process sees.
+    if numbers is None:
         return {}
-    return {"CUDA_VISIBLE_DEVICES": ",".join(gpus[number] for number in own)}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(gpus[number] for number in numbers)}
 
 
 def _wait(running: Sequence[subprocess.Popen]) -> int:
@@ -80,6 +83,7 @@ def _wait(running: Sequence[subprocess.Popen]) -> int:
     status, deadline = 0, float("inf")
     while True:
         statuses = [process.poll() for process in running]
+        # The first that failed is the cause; the others end because they have lost it.
         for process_status in statuses:
             if process_status and not status:
                 status = process_status
@@ -101,17 +105,20 @@ def _forwarded_signals(running: Sequence[subprocess.Popen]) -> Iterator[None]:
         for process in running:
             process.send_signal(number)
 
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {}
     try:
-        for number in previous:
-            signal.signal(number, forward)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            previous[number] = signal.signal(number, forward)
         yield
     finally:
+        # The caller goes on, and its own handlers count again.
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 def _free_port() -> int:
+    # The system picks one. Another program may take it before process 0 listens, within a second or
+    # two; process 0 then says that the port is in use.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -19,6 +19,7 @@ from videolstm_jax.cluster.wire import Connection, Message
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
 
+# Seconds between two attempts to reach process 0, which may start later than the others.
 _RETRY = 0.2
 # A process that has connected says who it is at once.
 _GREETING = 10.0
@@ -67,6 +68,7 @@ def _welcome(
             if seconds_left <= 0:
                 problem = _missing(processes, greetings, wait)
                 break
+            # No longer than what is left of `wait`, however many processes have come in between.
             listener.settimeout(seconds_left)
             with contextlib.suppress(TimeoutError):
                 connection = Connection(listener.accept()[0])
@@ -74,7 +76,9 @@ def _welcome(
     ordered = [greetings[index].fields["facts"] for index in sorted(greetings)]
     if not problem:
         problem = difference_of_processes(ordered)
+    # A port of its own: JAX listens by itself, and takes no socket that is open already.
     service = f"{host}:{_free_port()}"
+    # Also to those that were refused, so that each can print why.
     for connection in (*connections.values(), *strangers):
         with contextlib.suppress(OSError):
             connection.send("verdict", problem=problem, service=service)
@@ -119,7 +123,11 @@ def _enter(
 
 
 def _missing(processes: Processes, greetings: Mapping[int, Message], wait: float) -> str:
-    missing = [str(index) for index in range(processes.count) if index not in greetings]
+    missing = []
+    for index in range(processes.count):
+        if index not in greetings:
+            missing.append(str(index))
+    # Of thousands of processes a few numbers are enough to find the machine.
     missing_text = ", ".join(missing[:8])
     if len(missing) > 8:
         missing_text += f" and {len(missing) - 8} more"
@@ -131,6 +139,7 @@ def _missing(processes: Processes, greetings: Mapping[int, Message], wait: float
 
 def _listening(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET)
+    # One socket for both kinds of addresses, as a coordinator may be named by either.
     if listener.family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     # The port of a run that has just ended is taken again at once.

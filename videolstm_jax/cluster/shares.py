@@ -43,6 +43,7 @@ def rows_in_order(names: Sequence[str], parts: Sequence[Mapping[str, Result]]) -
     for name in names:
         if name not in merged:
             raise FileError(f"{name} was scored by no process; expected one")
+    # Every name has its result by now, so a difference can only be results of other names.
     if len(merged) != len(names):
         unlisted = sorted(set(merged) - set(names))
         raise FileError(f"{unlisted[0]} was scored, and is not in the list")

@@ -47,6 +47,8 @@ def join_processes(
     joined_team, service = meet_processes(processes, config, facts)
     if config.watchdog:
         start_watchdog(joined_team, config.stall)
+        # Longer than any limit of the watchdog, also where the user's is long: a process that stands
+        # still ends all itself then, and names its work.
         joined_team.longest_wait = max(joined_team.longest_wait, 2 * config.stall)
     else:
         # Without a watchdog no process tells the others that it goes on.
@@ -113,4 +115,5 @@ def _visible_gpus(environ: Mapping[str, str]) -> int:
     named = environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return len([name for name in named.split(",") if name])
+    # A device file for each GPU. CUDA's library would have to start before it could be asked.
     return len(list(pathlib.Path("/dev").glob("nvidia[0-9]*")))

@@ -75,10 +75,11 @@ class Team:
         Raises:
           ConfigError: one process differs; the message names it and the first fact that does.
         """
-        every = self.gather(label, json.dumps(dict(facts)).encode())
+        payloads = self.gather(label, json.dumps(dict(facts)).encode())
         problem = ""
-        if every is not None:
-            problem = difference_of_processes([json.loads(text) for text in every])
+        if payloads is not None:
+            problem = difference_of_processes([json.loads(payload) for payload in payloads])
+        # The verdict goes to all, so that none begins what another one refuses.
         problem = self.broadcast(label, problem.encode()).decode()
         if problem:
             raise ConfigError(problem)
@@ -110,12 +111,14 @@ class Team:
 
     def _print_end(self, message: str, *, stacks: bool) -> None:
         """Prints why the process ends, and calls what must be called before."""
+        # A terminal or pipe that is gone must not keep the process from its end.
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             if stacks:
                 # Which one waits for which is seen only with the stacks of all processes.
                 faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
             print(f"error: {message}", file=sys.stderr, flush=True)
+        # One that fails must not keep the others from being called, nor the process from its end.
         for callback in self._callbacks:
             with contextlib.suppress(Exception):
                 callback()

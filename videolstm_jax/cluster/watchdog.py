@@ -24,7 +24,9 @@ LIMITS = {READING: 1800.0, COMPILING: 1800.0, SAVING: 1200.0, SCORING: 1800.0}
 """Seconds that work of other kinds may take without a sign of progress."""
 ALONE = 10
 """Limits of a process that is alone are so many times as long: no other one waits for it."""
+# Steps whose median counts: a training may become slower or faster while it runs.
 _STEPS = 100
+# Seconds between two looks at what is expected.
 _LOOK = 0.5
 # Between two looks no more than this counts. The watchdog stood still, too, where more time has
 # passed: the process was stopped, the machine slept, or a library was imported.

@@ -61,6 +61,7 @@ class Connection:
           OSError: the other end is gone.
         """
         text = json.dumps({"kind": kind, **fields}).encode()
+        # One thread at a time: a heartbeat must not get between a head and its body.
         with self._sending:
             self._socket.sendall(_HEAD.pack(len(text), len(payload)) + text + payload)
 
@@ -99,6 +100,7 @@ class Connection:
             return True
 
     def _read(self, size: int) -> bytes | None:
+        # A stream of bytes has no messages: one read may bring a part of one.
         parts = []
         while size:
             try:

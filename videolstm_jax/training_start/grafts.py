@@ -21,6 +21,7 @@ def grafts_trained_on(entries: Sequence[str], work: Workdir) -> set[str]:
     videos: set[str] = set()
     for entry in entries:
         name, _, _ = entry.rpartition(":")
+        # The list of a run has the videos of its own grafts too, so one level is enough.
         videos.update(trained_on_of(work.run(name)))
     return videos
 
@@ -39,6 +40,7 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
       ConfigError: an entry that is not of this form.
       FileError: a run that cannot be read, or a part that is missing or does not fit.
     """
+    # In the order of the user: a later entry may replace a part of what an earlier one has brought.
     for entry in entries:
         # From the right, because a run may be given by its path, and paths of Windows have a colon.
         name, _, part = entry.rpartition(":")
@@ -52,6 +54,7 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
         has_motion = getattr(source.params.cell, "motion", None) is not None
         if theirs == "cell.motion" and not ours and not has_motion:
             theirs, ours = "cell.top", "cell.motion"
+        # `graft` knows names of parameters only; the user needs the entry that they come from.
         with reading(f"grafting {entry}"):
             params = graft(params, leaves_under(named_leaves(source.params), theirs, ours))
     return params

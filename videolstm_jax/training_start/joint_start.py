@@ -61,6 +61,7 @@ def joint_start(cfg: RunConfig, work: Workdir, frozen: ModelFeatures, layer: str
     block = TrainedBlock(convnet.config, convnet.channels, len(convnet.classes), first, layer)
     store = _tap_store(cfg, work, block)
     _check_tap(store, frozen.x, block, convnet, folder)
+    # Only x changes: the maps of motion are those of flow, whose backbone is not trained.
     return JointStart(block, block.params_of(convnet.params), frozen._replace(x=store))
 
 
@@ -98,12 +99,15 @@ def _check_tap(
     shape = block.network.cuts[block.first].shape
     if store.shape != shape:
         raise FileError(f"{store.folder} has maps {store.shape}; {block.first} reads {shape}")
-    for made in (store, frozen):
-        if made.about.get("sha256") != convnet.sha256:
+    # A backbone that was fitted again has maps of the same shapes, which its new block cannot read.
+    for features in (store, frozen):
+        if features.about.get("sha256") != convnet.sha256:
             raise FileError(
-                f"{made.folder} was made by another backbone than {folder}; remove the features "
-                "and extract them again"
+                f"{features.folder} was made by another backbone than {folder}; remove the "
+                "features and extract them again"
             )
+    # The scales of a model are of the frozen features, and hold for those of the block only where
+    # both come from the same pixels.
     if extractor_of(store.about) != extractor_of(frozen.about):
         raise FileError(
             f"{store.folder} was made with another preprocessing than {frozen.folder}; remove the "

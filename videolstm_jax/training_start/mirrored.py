@@ -40,6 +40,7 @@ def open_mirrored(
     if not cfg.data.mirrored:
         return None
     names = names_of(train_list)
+    # Motion is read from flow, whatever the stream of the cell's own input.
     streams = {"x": cfg.data.stream, "motion": "flow"}
     stores = {}
     for name, filmed in features.by_input().items():
@@ -54,6 +55,7 @@ def open_mirrored(
         problem = _problem(filmed, store, names)
         if problem:
             raise FileError(f"{folder} {problem}; remove the folder; {command} makes it again")
+        # As for the features as filmed: damage is found before the first step.
         verify_store(store, names, cfg.data.verify)
         stores[name] = store
     return MirroredStores(**stores)

@@ -89,6 +89,7 @@ def open_training(cfg: RunConfig) -> TrainingInputs:
     train_list = dataset.part("train")
     frozen = open_features(work, cfg.data.stream, layers)
     _check_backbones(cfg, frozen)
+    # With a block the cell reads what the block makes of the maps below it.
     features, joint = frozen, None
     if cfg.train.backbone_from:
         joint = joint_start(cfg, work, frozen, layers.x)
@@ -146,6 +147,8 @@ def _new_model(
 
 def choosing_videos(cfg: RunConfig, dataset: Dataset) -> Sequence[Video]:
     """The videos that are scored while a run is trained: the validation list, or the test list."""
+    # As in the authors' code. The videos then count as trained on, so `evaluate` refuses them or
+    # marks its results.
     if cfg.train.keep == "best_on_test":
         return dataset.part("test")
     if cfg.data.validation:
