@@ -56,6 +56,25 @@ def remove_unfinished(
             return
 
 
+def remove_unfinished_of(path: PathLike) -> None:
+    """Removes what killed processes left of one file, or of one folder that is renamed when whole.
+
+    Args:
+      path: which no other process writes now.
+    """
+    path = epath.Path(path)
+    if not path.parent.is_dir():
+        return
+    for beside in path.parent.iterdir():
+        target = unfinished_target(beside)
+        if target is None or target.name != path.name:
+            continue
+        if beside.is_dir():
+            beside.rmtree()
+        else:
+            beside.unlink(missing_ok=True)
+
+
 def leads_out(name: str) -> bool:
     """Whether a file of this name below a folder could lie outside it, or nowhere at all.
 

@@ -77,12 +77,14 @@ _WHOLE_FOLDER = ("prepare", "fit_convnet", "extract", "train")
 
 
 class FolderInUse(FileError):
-    """A lock has a living owner; `is_elsewhere` says whether on another machine."""
+    """A lock has a living `owner`; `is_elsewhere` says whether on another machine."""
 
-    def __init__(self, message: str, *, is_elsewhere: bool):
-        """Takes the message, and whether only the heartbeat tells that the owner lives."""
+    def __init__(self, message: str, owner: LockOwner):
+        """Takes the message, and the owner that it names."""
         super().__init__(message)
-        self.is_elsewhere = is_elsewhere
+        self.owner = owner
+        # Then only the heartbeat tells that it lives.
+        self.is_elsewhere = owner.machine != _machine()
 
 
 def lock_refusal(folder: object, owner: LockOwner) -> FolderInUse:
@@ -91,7 +93,7 @@ def lock_refusal(folder: object, owner: LockOwner) -> FolderInUse:
         f"{folder}: {owner.stage} runs here already: process {owner.pid} on {owner.host}, "
         f"since {owner.since}; wait for it or stop it. If it no longer runs, --break_lock takes "
         "its place",
-        is_elsewhere=owner.machine != _machine(),
+        owner,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.files import read_object, replacing
+from videolstm_jax.lock.file_writer import file_writer
 from videolstm_jax.paper.request import Request, places_of
 from videolstm_jax.paper.results import (
     STYLE,
@@ -128,11 +129,14 @@ def _draw(curves: Sequence[Curve], target: str) -> list[epath.Path]:
     paths = []
     for suffix in (".svg", ".png"):
         path = epath.Path(f"{target}{suffix}")
-        path.parent.mkdir(parents=True, exist_ok=True)
         # Without a date, so that the same results give the same bytes.
         metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
         # Names of paths in an SVG are drawn at random without a salt.
-        with replacing(path) as temporary, rc_context({"svg.hashsalt": path.name}):
+        with (
+            file_writer(path, "paper"),
+            replacing(path) as temporary,
+            rc_context({"svg.hashsalt": path.name}),
+        ):
             figure.savefig(temporary, format=suffix[1:], dpi=_DOTS, metadata=metadata)
         paths.append(path)
     return paths

@@ -5,6 +5,7 @@ from __future__ import annotations
 from etils import epath
 
 from videolstm_jax.config import BundleConfig
+from videolstm_jax.lock.file_writer import file_writer
 from videolstm_jax.trained.model import TrainedModel
 
 
@@ -15,7 +16,9 @@ def run(cfg: BundleConfig) -> epath.Path:
       The folder.
 
     Raises:
-      FileError: the run, its ConvNets or its flow settings are missing or damaged, or the folder
-        exists already.
+      FileError: the run, its ConvNets or its flow settings are missing or damaged, the folder
+        exists already, or another process writes it.
     """
-    return TrainedModel.load(cfg.run).save(cfg.to)
+    model = TrainedModel.load(cfg.run)
+    with file_writer(cfg.to, "bundle"):
+        return model.save(cfg.to)

@@ -13,6 +13,7 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.config import OverlayConfig
 from videolstm_jax.errors import FileError
+from videolstm_jax.lock.file_writer import file_writer
 from videolstm_jax.report import choose
 from videolstm_jax.report.pictures import encoded
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
@@ -60,7 +61,8 @@ def run(cfg: OverlayConfig) -> epath.Path:
       The folder of the pictures.
 
     Raises:
-      FileError: the run was not evaluated, or the data set does not list a video.
+      FileError: the run was not evaluated, the data set does not list a video, or another process
+        draws the same video.
       VideoError: a file cannot be read, or has changed since `prepare` read it.
     """
     work, name = workdir_of_run(cfg.run)
@@ -78,7 +80,9 @@ def run(cfg: OverlayConfig) -> epath.Path:
     for video in videos:
         # One folder for all films: names of videos contain their class as a folder.
         path = folder / f"{video.name.replace('/', '-')}.mp4"
-        _draw(results, video, path, cfg.side)
+        # A lock for each film, so that other films of the run may be drawn at the same time.
+        with file_writer(path, "overlay"), file_writer(path.with_suffix(".png"), "overlay"):
+            _draw(results, video, path, cfg.side)
         print(f"overlay: {path}", flush=True)
     return folder
 

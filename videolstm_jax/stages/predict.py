@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -14,6 +15,7 @@ from etils import epath
 
 from videolstm_jax.config import PredictConfig
 from videolstm_jax.errors import ConfigError, VideoError
+from videolstm_jax.lock.file_writer import file_writer
 from videolstm_jax.progress_lines import CLEAR_LINE
 from videolstm_jax.report.latency import Latency
 from videolstm_jax.trained.bundle.reader import is_bundle
@@ -40,7 +42,8 @@ def run(cfg: PredictConfig) -> epath.Path | None:
       The path of the film, or None where none was asked for.
 
     Raises:
-      FileError, ConfigError: a model or setting that cannot be used.
+      FileError, ConfigError: a model or setting that cannot be used; or another process writes
+        this film.
       VideoError: no such stream, damage in it, or too few frames to predict one.
     """
     # Checked before anything is loaded: a mistake in a path should not cost the loading of a model.
@@ -53,7 +56,7 @@ def run(cfg: PredictConfig) -> epath.Path | None:
     with live.open_live(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
         rate = f"{stream.fps:g} frames a second"
         print(f"predict: {cfg.folder} reads {stream.name}, {rate}", flush=True)
-        with StreamFilm(path, cfg.side, stream.fps, predictor) as film:
+        with _film_writer(path), StreamFilm(path, cfg.side, stream.fps, predictor) as film:
             # The error is raised at the end: the film is closed first, and the times are of use.
             damage = _read(predictor, stream.frames, film, latency)
         # Damage before the first prediction is the error to show, not the empty film.
@@ -66,6 +69,16 @@ def run(cfg: PredictConfig) -> epath.Path | None:
     if damage is not None:
         raise damage
     return path
+
+
+@contextlib.contextmanager
+def _film_writer(path: epath.Path | None) -> Iterator[None]:
+    """Holds the locks of the film and of its strip; none where nothing is written."""
+    if path is None:
+        yield
+        return
+    with file_writer(path, "predict"), file_writer(path.with_suffix(".png"), "predict"):
+        yield
 
 
 def _film_path(cfg: PredictConfig) -> epath.Path | None:

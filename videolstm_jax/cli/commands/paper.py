@@ -13,6 +13,7 @@ from videolstm_jax.cli.commands.pipeline import short_flags
 from videolstm_jax.cli.commands.sweep import seeds_of_flag
 from videolstm_jax.config import RunConfig
 from videolstm_jax.files import write_bytes
+from videolstm_jax.lock.file_writer import file_writer
 from videolstm_jax.paper import listing, rows
 from videolstm_jax.paper.request import Request, request_of
 from videolstm_jax.paper.selection import require_weights, select_rows, selection_notes
@@ -203,5 +204,6 @@ def _write_script(tasks: list[Any], request: Request, names: list[str]) -> None:
         values["claim"].value,
     )
     path = values["output"].value or f"{request.root}/{title}{scripts.SUFFIXES[kind]}"
-    write_bytes(path, scripts.SCRIPTS[kind](tasks, cluster).encode())
+    with file_writer(path, "paper"):
+        write_bytes(path, scripts.SCRIPTS[kind](tasks, cluster).encode())
     print(f"wrote {path}")

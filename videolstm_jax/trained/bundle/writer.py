@@ -8,7 +8,6 @@ A bundle holds `model.json`, the parameters as safetensors files, and README.md,
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +82,7 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     encoded_files[CARD] = model_card(record).encode()
 
     # Beside its place first, so that no half-written bundle ever has the name of a whole one.
-    beside = folder.parent / f".{folder.name}.part-{secrets.token_hex(8)}"
+    beside = files.path_beside(folder)
     try:
         for name, encoded in encoded_files.items():
             files.write_bytes(beside / name, encoded)
