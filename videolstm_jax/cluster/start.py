@@ -47,8 +47,8 @@ def join_processes(
     joined_team, service = meet_processes(processes, config, facts)
     if config.watchdog:
         start_watchdog(joined_team, config.stall)
-        # Longer than any limit of the watchdog, also where the user's is long: a process that stands
-        # still ends all itself then, and names its work.
+        # Longer than any limit of the watchdog, also where the user's is long: a process that
+        # stands still ends all itself then, and names its work.
         joined_team.longest_wait = max(joined_team.longest_wait, 2 * config.stall)
     else:
         # Without a watchdog no process tells the others that it goes on.

@@ -20,6 +20,7 @@ class ClusterConfig:
         "SLURM shows several tasks in this step, or Open MPI or TPU workers several processes.",
         choices=("auto", "on", "off"),
     )
+    # These three stand for a scheduler where there is none. With one, nobody needs them.
     coordinator: str = setting(
         "",
         "HOST:PORT of process 0, where all processes meet. Empty takes what the scheduler shows.",
@@ -40,12 +41,15 @@ class ClusterConfig:
         "Seconds to wait for all processes; those that are missing are named then.",
         advanced=True,
     )
+    # Kernels answer for a process that is busy, so a machine may count as lost this soon. Python's
+    # threads can be kept from answering by a long import, hence the six times.
     heartbeat: float = setting(
         20.0,
         "Seconds after which a machine that does not answer is lost, and all end. A process that "
         "stands still is lost after six times as long.",
         advanced=True,
     )
+    # Alone ten times as long: no other machine waits, and a network disk may pause for minutes.
     stall: float = setting(
         60.0,
         "Seconds without a step after which all end, at the least. It is 20 times the median of "
@@ -70,6 +74,7 @@ class ClusterConfig:
 
     def _problem(self) -> str:
         """Why these settings contradict themselves; empty where they do not."""
+        # Everything before the last colon is the host: an address of IPv6 has colons too.
         if self.coordinator and not re.fullmatch(r".+:\d+", self.coordinator):
             return f"cluster.coordinator is {self.coordinator!r}; expected HOST:PORT of process 0"
         if self.processes and self.process >= self.processes:
@@ -77,6 +82,8 @@ class ClusterConfig:
                 f"cluster.process is {self.process} of cluster.processes {self.processes}; "
                 f"expected 0 to {self.processes - 1}"
             )
+        # One of the two was not meant, and a wrong guess could spoil a work folder: processes that
+        # know nothing of each other would write the same files.
         explicit = self.coordinator or self.processes or self.process >= 0
         if self.distributed == "off" and explicit:
             return (

@@ -26,6 +26,8 @@ class PredictConfig:
         path=True,
         address=True,
     )
+    # Another method costs accuracy. But a stream may have to keep up with a camera, and TV-L1 be
+    # too slow for it.
     flow: str = setting(
         "",
         "Another method of flow than the model was trained on: tvl1 or dis. `dis` is fast and "

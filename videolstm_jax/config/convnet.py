@@ -64,6 +64,8 @@ class ConvNetConfig:
         advanced=True,
     )
     dropout: float = setting(0.5, "Chance of zero after each dense layer.", advanced=True)
+    # The paper does not say how it fits them. From here to `shift` the values are ours
+    # (docs/decisions.md, fine-tuning).
     optimizer: str = setting("sgd", "Optimizer, sgd or adam.", choices=("sgd", "adam"))
     learning_rate: float = setting(1e-3, "Learning rate of the first step.")
     schedule: str = setting(
@@ -104,6 +106,7 @@ class ConvNetConfig:
         choices=("auto", "caffe", "torch", "lite0", "raw"),
         advanced=True,
     )
+    # The pixels of ImageNet have standard deviations of 57 to 58 in the three channels.
     pixel_scale: float = setting(
         1.0,
         "Factor on pixels after their mean is taken off. 1/58 gives them unit deviation, for "
@@ -122,6 +125,7 @@ class ConvNetConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
+        # Not 1: what remains is divided by the chance to remain.
         within(self, 0.0, 0.999, "dropout")
         within(self, 0.0, 0.5, "shift")
         within(self, 0.1, 1.0, "crop")

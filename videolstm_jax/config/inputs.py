@@ -86,6 +86,8 @@ class DataConfig:
         "cut out.",
         choices=FITS,
     )
+    # Where no section is named here the paper is silent, and docs/decisions.md says what the
+    # authors' code does.
     frames: int = setting(30, "T, the length of a clip in frames (Sec. 5.2).")
     batch: int = setting(128, "B, clips in one training step (Sec. 5.2).")
     order: str = setting(
@@ -119,6 +121,7 @@ class DataConfig:
         "draws each clip as filmed or mirrored, one as often as the other. Flow changes the sign "
         "of its x component.",
     )
+    # Not never: a flipped bit in a record changes results, and nothing else would show it.
     verify: str = setting(
         "once",
         "Compare features with their index: once, always or never. `once`: before they are first "
@@ -139,6 +142,7 @@ class DataConfig:
         "Stick actions only: the chance that the background is the class's own.",
         advanced=True,
     )
+    # `fail` by default: a result on fewer videos is no result on the data set.
     on_bad_video: str = setting(
         "fail",
         "What an unreadable video does, fail or skip. `fail` stops at the first one, `skip` "
@@ -168,6 +172,7 @@ class DataConfig:
         _check_pattern(self.group_pattern)
         # At most .9, so that some groups are left for training.
         within(self, 0.0, 0.9, "test_fraction", "validation")
+        # At 1 the background alone tells the class.
         within(self, 0.0, 1.0, "context")
         at_least(self, 0, "fps", "max_frames")
         at_least(self, 1, "split", "frames", "batch", "workers")

@@ -42,6 +42,8 @@ class EvalConfig:
         "videos that the report shows.",
         choices=("none", "hidden", "cell"),
     )
+    # Two switches that make a number better than a published one may be, so neither is on by
+    # default, and results name them.
     allow_missing: bool = setting(
         False,
         "Leave unreadable test videos out of every accuracy. They are listed in bad.jsonl; "
@@ -169,6 +171,7 @@ class FuseConfig:
         """
         check_settings(self)
         file_names(self, "name")
+        # Refused, and not ignored: a user who gave both could not tell which of them a result has.
         problem = ""
         if self.search and self.weights:
             problem = "fuse.weights is given, and fuse.search too; expected one of them"

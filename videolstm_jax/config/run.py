@@ -37,7 +37,7 @@ class PipelineConfig:
         'Cell to train on flow features, and to fuse with. The two are the "RGB input and '
         'optical flow input" of Sec. 5.5.',
     )
-
+    # Networks with published ImageNet weights read RGB; flow needs one that is trained on flow.
     flow_backbone: str = setting(
         "",
         "Backbone of the flow stream, as `convnet.backbone` names that of RGB. Empty takes the "
@@ -62,6 +62,7 @@ class RunConfig:
     """One run: everything that a stage needs."""
 
     name: str = setting("", 'Name of the run\'s folder; empty means "<cell>-<stream>".')
+    # Not by `setting`: it is no setting of its own, but where the values of all others come from.
     preset: str = "paper"
     workdir: str = setting(
         "work",
@@ -103,6 +104,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
+        # NumPy's generators refuse negative seeds, hours later and without the name of the setting.
         at_least(self, 0, "seed")
         file_names(self, "name")
         # The best checkpoint is chosen on the validation list, so there must be one.
@@ -153,11 +155,11 @@ def change(cfg: RunConfig, **settings: Any) -> RunConfig:
       ConfigError: a setting that does not exist, or a value that cannot be used.
     """
     # Two underscores, because a keyword of Python cannot hold the dot of `model.cell`.
-    known = flatten(cfg)
+    current = flatten(cfg)
     sections: dict[str, dict[str, Any]] = {}
     replaced: dict[str, Any] = {}
     for path, value in settings.items():
-        if path not in known:
+        if path not in current:
             raise ConfigError(f"there is no setting {path.replace('__', '.')}")
         section, _, name = path.rpartition("__")
         if section:
@@ -167,4 +169,5 @@ def change(cfg: RunConfig, **settings: Any) -> RunConfig:
     # A section is made anew, so that its checks see all its new values together.
     for section, values in sections.items():
         replaced[section] = dataclasses.replace(getattr(cfg, section), **values)
+    # The whole run is checked once more, because some settings exclude those of other sections.
     return dataclasses.replace(cfg, **replaced, overrides={**cfg.overrides, **settings})

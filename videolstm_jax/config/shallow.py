@@ -18,6 +18,7 @@ class IdtConfig:
         "DenseTrackStab. Empty computes our own.",
         path=True,
     )
+    # Length, spacing and scales are those of the authors' program, DenseTrackStab.
     length: int = setting(15, "Frames that a point is tracked.")
     side: int = setting(
         240,
@@ -32,6 +33,7 @@ class IdtConfig:
         "Trajectories of a video that are stored at most. The others are left out by chance. 0 "
         "stores all.",
     )
+    # These three as Wang and Schmid 2013 have them.
     components: int = setting(
         256, "Gaussians of each descriptor. There are fewer where there is little data."
     )
@@ -47,6 +49,7 @@ class IdtConfig:
         at_least(self, 3, "length")
         at_least(self, 0, "side", "limit")
         at_least(self, 1, "spacing", "scales", "components", "samples")
+        # scikit-learn refuses a C of 0, after hours of flow.
         at_least(self, 1e-6, "cost")
 
 

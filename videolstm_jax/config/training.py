@@ -84,6 +84,7 @@ class ModelConfig:
         choices=("float32", "bfloat16"),
         advanced=True,
     )
+    # For maps and batches whose activations of T steps do not fit into the memory of a device.
     remat: bool = setting(
         False,
         "Recompute each step in the backward pass instead of storing its activations.",
@@ -136,9 +137,11 @@ class OptimConfig:
 class TrainConfig:
     """How long training is, how often it writes, and what it starts from."""
 
+    # The paper does not say how long it trains. The authors' code makes 15,000 to 30,000 updates.
     steps: int = setting(20_000, "Training steps.")
     log_every: int = setting(20, "Steps between two lines of metrics.jsonl.", advanced=True)
     save_every: int = setting(1000, "Steps between two checkpoints.")
+    # `last`, because the paper names no list on which a checkpoint would be chosen.
     keep: str = setting(
         "last",
         "Checkpoint that is used later: last, best or best_on_test. `best`: the one with the best "
@@ -158,6 +161,7 @@ class TrainConfig:
         "as block5. `extract` then stores the maps that the block reads. Empty trains the cell "
         "alone, on stored features.",
     )
+    # Below 1: the block has been fitted already, and the cell starts from random numbers.
     backbone_rate: float = setting(
         0.1,
         "Learning rate of the backbone's block, as a factor of the cell's. Only with "
@@ -196,6 +200,7 @@ class TrainConfig:
         "Devices that the batch is spread over, of all processes; 0 takes all.",
         advanced=True,
     )
+    # Sums of floats depend on their order, and the order on the number of devices.
     shards: int = setting(
         0,
         "Parts of a batch whose gradients are added in a fixed order; 0 for none. Results then "
@@ -208,6 +213,7 @@ class TrainConfig:
         check_settings(self)
         at_least(self, 1, "steps", "log_every", "save_every")
         at_least(self, 0, "attention_entropy", "devices", "shards", "hash_every")
+        # Only the form: which blocks a backbone has is known once it is read.
         fits = re.fullmatch(r"|last_block|block[1-9]\d*", self.backbone_from) is not None
         expected = "last_block or a block, such as block5, or nothing"
         require(fits, "train.backbone_from", self.backbone_from, expected)

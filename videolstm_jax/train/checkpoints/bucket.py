@@ -47,9 +47,11 @@ class BucketManager:
           writes: whether this process writes; it removes what a killed one has left.
         """
         self._folder, self._keep = folder, keep
+        # Local, because orbax ends a save by renaming a folder, and buckets cannot rename.
         self._scratch = tempfile.TemporaryDirectory(prefix="videolstm-")
         self._local = pathlib.Path(self._scratch.name)
         self._manager = open_local(epath.Path(self._local))
+        # A process that only reads must not touch a save that another one has begun.
         if writes:
             for step in self._steps_of(complete=False):
                 self._remove(step)
@@ -62,11 +64,13 @@ class BucketManager:
         """Saves a checkpoint, and removes those that are too old."""
         self._manager.save(step, args=args)
         self._send(step)
+        # Only now, so that the bucket holds a complete checkpoint at every moment.
         for old_step in self.all_steps()[: -self._keep]:
             self._remove(old_step)
 
     def restore(self, step: int, args: Any) -> Any:
         """Reads items of a checkpoint."""
+        # What was saved or read before lies here still, and no checkpoint ever changes.
         if not (self._local / str(step)).exists():
             self._fetch(step)
         return self._manager.restore(step, args=args)

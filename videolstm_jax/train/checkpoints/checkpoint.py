@@ -46,6 +46,7 @@ class Checkpoints:
         Raises:
           FileError: there is no such folder, and it is not to be created.
         """
+        # By default two are kept: where the newest is damaged, a training goes on from the other.
         self.folder = epath.Path(folder).expanduser()
         # `absolute` would make a local folder of the name of a bucket.
         if not is_bucket(self.folder):
@@ -133,6 +134,7 @@ class Checkpoints:
 
     def _sync(self) -> None:
         """Waits until the disk has the checkpoints whose save has ended."""
+        # A name on the disk is not yet the content: after a loss of power the files could be empty.
         sync_steps(self.folder, self._unsynced)
         self._unsynced.clear()
 
@@ -157,6 +159,7 @@ class Checkpoints:
           FileError: there is no such checkpoint, or its JSON item is damaged.
         """
         step = self._existing(step)
+        # An item of its own, so that it is read without the arrays, which may be gigabytes.
         items = self._args.Composite(meta=self._args.JsonRestore())
         with checkpoint_damage(self.folder / str(step), "the JSON item cannot be read"):
             meta = self._manager.restore(step, args=items)["meta"]
@@ -205,6 +208,7 @@ class Checkpoints:
         params = self._read(step, "params", like.params)
         train_step, opt_state = self._read(step, "rest", (like.step, like.opt_state))
         state = TrainState(train_step, params, opt_state)
+        # Before they are placed: a process sees only its own part of an array on several devices.
         self._verify(step, meta, state)
         return jax.tree.map(_placed, state, like), meta["about"]
 

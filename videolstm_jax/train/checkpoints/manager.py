@@ -42,7 +42,9 @@ def opened_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any,
         )
 
     if is_bucket(folder):
+        # A reader, such as an evaluation beside the training, leaves unfinished saves alone.
         writes = create and team.current_team().is_first
+        # The copy to the bucket begins when `save` returns: the local files must be complete then.
         open_waiting = partial(open_local, enable_async_checkpointing=False)
         return BucketManager(folder, open_waiting, keep=keep, writes=writes), ocp.args
     return open_local(folder), ocp.args
@@ -78,6 +80,8 @@ def _of_one_process(ocp: Any) -> dict[str, Any]:
     """Options with which orbax waits for no other process; none where there is no other."""
     if team.current_team().count == 1:
         return {}
+    # Each process is the only member, and the head, of a group of its own. Only process 0 saves,
+    # and orbax would wait for the others at every save.
     index = team.current_team().index
     options = ocp.options.MultiprocessingOptions(
         primary_host=index, active_processes={index}, barrier_sync_key_prefix=str(index)

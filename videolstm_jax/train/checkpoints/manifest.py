@@ -48,6 +48,7 @@ def manifest_rows_within(prefix: str, leaves: Mapping[str, Any]) -> dict[str, An
 
 def manifest_json(value: Any) -> Any:
     """A value as it comes back from a JSON file: tuples become lists."""
+    # JSON has no NaN. Python would write one that other readers refuse.
     return json.loads(json.dumps(value, allow_nan=False))
 
 

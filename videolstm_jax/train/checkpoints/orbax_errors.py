@@ -37,6 +37,7 @@ def checkpoint_damage(place: epath.Path, problem: str) -> Iterator[None]:
     # These say nothing about the checkpoint, which may be sound.
     except (PermissionError, MemoryError) as error:
         raise FileError(f"{place}: {problem}: {_cause(error)}") from error
+    # Any other: damaged files make orbax fail in many ways, from a missing key to a bad checksum.
     except Exception as error:
         # A message of orbax may have many lines; the first one names the cause.
         cause = _cause(error).partition("\n")[0]

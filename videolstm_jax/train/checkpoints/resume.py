@@ -7,7 +7,6 @@ processes, process 0 decides, and the others go on from the step that it has lef
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +15,12 @@ from videolstm_jax.cluster import team
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.manifest import unrecorded_identity
 from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
+from videolstm_jax.train.checkpoints.step_folders import (
+    DAMAGED,
+    free_folder_name,
+    is_unfinished_save,
+    step_folders,
+)
 from videolstm_jax.train.checkpoints.versions import versions_difference
 from videolstm_jax.train.log import last_logged_step
 
@@ -24,11 +29,6 @@ if TYPE_CHECKING:
 
     from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
     from videolstm_jax.types import TrainState
-
-DAMAGED = "ckpt-damaged"
-"""The folder of a run to which damaged checkpoints are moved."""
-# Orbax writes a checkpoint to a folder of such a name, and renames it at the end.
-_STEP = re.compile(r"(?P<step>\d+)(?P<unfinished>\.orbax-checkpoint-tmp.*)?")
 
 
 class Restored(NamedTuple):
@@ -56,7 +56,12 @@ def check_resume(folder: epath.Path, resume: str) -> None:
       FileError: `must`, and there is no checkpoint; or `never`, and there is one, damaged or not.
     """
     place = folder / "ckpt"
-    steps = [step for step, path in _step_folders(place) if not _is_unfinished(path)]
+    # A save that was cut off never was a checkpoint: `must` cannot go on from it, `never` loses
+    # nothing by it.
+    steps = []
+    for step, path in step_folders(place):
+        if not is_unfinished_save(path):
+            steps.append(step)
     if resume == "must" and not steps:
         raise _missing(place)
     if resume == "never" and steps:
@@ -79,8 +84,8 @@ def remove_unfinished_saves(folder: epath.Path) -> None:
 
     It never was a checkpoint, and the training makes this step again.
     """
-    for step, path in _step_folders(folder / "ckpt"):
-        if _is_unfinished(path):
+    for step, path in step_folders(folder / "ckpt"):
+        if is_unfinished_save(path):
             path.rmtree()
             _warn(f"{folder / 'ckpt'}: the save of step {step} was not finished; it was removed")
 
@@ -114,6 +119,7 @@ def restore_alike(
     step, newest = json.loads(processes.broadcast("the step to go on from", numbers))
     if processes.is_first:
         return restored
+    # No step at all: not `step`, which is 0 also for a checkpoint of the beginning.
     if not newest:
         return Restored(state, {})
     state, about = checkpoints.restore(state, identity=identity, step=step)
@@ -146,6 +152,7 @@ def _restore_newest(
         try:
             state, about = checkpoints.restore(state, identity=identity, step=step)
         except DamagedCheckpoint as error:
+            # Moved only when a sound one is found: without one, all stays where it is for a repair.
             damage[step] = error
             continue
         _check_position(about, step, checkpoints)
@@ -165,7 +172,7 @@ def _warn_of_uncommitted(checkpoints: Checkpoints) -> None:
 
     In a bucket nothing is renamed: a mark in the folder says that its save has ended.
     """
-    for step, _ in _step_folders(checkpoints.folder):
+    for step, _ in step_folders(checkpoints.folder):
         if step not in checkpoints.steps:
             _warn(f"{checkpoints.folder / str(step)} is passed over: its save was not finished")
 
@@ -199,21 +206,13 @@ def _set_aside(
 ) -> None:
     """Moves damaged checkpoints out of the way, and prints what is wrong with each."""
     for number, error in damage.items():
-        target = _free_name(checkpoints.folder.parent / DAMAGED, str(number))
+        # Moved, not removed: the user may want to see the damage, and to repair the file system.
+        target = free_folder_name(checkpoints.folder.parent / DAMAGED, str(number))
         target.parent.mkdir(parents=True, exist_ok=True)
         (checkpoints.folder / str(number)).rename(target)
         _warn(f"{error}. It was moved to {target}; training goes on from step {step}")
     if damage:
         checkpoints.reload()
-
-
-def _free_name(folder: epath.Path, name: str) -> epath.Path:
-    """A path in the folder that does not exist yet: NAME, NAME-2, NAME-3 .."""
-    path, number = folder / name, 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name}-{number}"
-    return path
 
 
 def _warn_of_lost(folder: epath.Path, newest: int | None) -> None:
@@ -274,24 +273,6 @@ def _warn_of_differences(checkpoints: Checkpoints, step: int, identity: Mapping[
         _warn(f"{place} is of an earlier version; not compared: {', '.join(missing_fields)}")
     if difference:
         _warn(f"{place} was made with {difference}: results may differ by rounding")
-
-
-def _step_folders(place: epath.Path) -> list[tuple[int, epath.Path]]:
-    """The folders of checkpoints, finished or not, with their steps."""
-    if not place.is_dir():
-        return []
-    folders = []
-    for path in place.iterdir():
-        match = _STEP.fullmatch(path.name)
-        if match and path.is_dir():
-            folders.append((int(match["step"]), path))
-    return folders
-
-
-def _is_unfinished(path: epath.Path) -> bool:
-    """Whether orbax has not renamed this folder, since its save did not end."""
-    match = _STEP.fullmatch(path.name)
-    return match is not None and match["unfinished"] is not None
 
 
 def _warn(text: str) -> None:
