@@ -1,10 +1,12 @@
 """Which process of how many this one is, by the settings and by what schedulers show."""
 
+import pathlib
+
 import pytest
 from command_line import run
 
 from videolstm_jax.cli.processes import complete_distributed
-from videolstm_jax.cluster.detect import Processes, devices_of_process, find_processes
+from videolstm_jax.cluster.detect import Processes, devices_of_process, find_processes, visible_gpus
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
 
@@ -121,3 +123,15 @@ def test_distributed_without_a_value_is_on(arguments, completed):
 def test_distributed_without_a_value_reaches_the_command():
     done = run("videolstm_jax.cli", "train", "--distributed", "--workdir=nowhere")
     assert done.returncode == 1 and "error: distributed is 'on', and no scheduler" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "gpus"), [("", []), ("3", ["3"]), ("1,GPU-8f2a", ["1", "GPU-8f2a"])]
+)
+def test_gpus_are_those_that_the_variable_lists(variable, gpus):
+    assert visible_gpus({"CUDA_VISIBLE_DEVICES": variable}) == gpus
+
+
+def test_gpus_are_all_of_the_machine_without_the_variable():
+    count = len(list(pathlib.Path("/dev").glob("nvidia[0-9]*")))
+    assert len(visible_gpus({})) == count

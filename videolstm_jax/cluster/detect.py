@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -181,6 +182,16 @@ def _tasks_of_node(environ: Mapping[str, str]) -> int:
     if node >= len(counts):
         return 1
     return counts[node]
+
+
+def visible_gpus(environ: Mapping[str, str]) -> list[str]:
+    """The GPUs of NVIDIA that this process sees, as CUDA_VISIBLE_DEVICES names them."""
+    listed = environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return list(filter(None, listed.split(",")))
+    # A device file for each GPU. CUDA's library would have to start before it could be asked.
+    files = list(pathlib.Path("/dev").glob("nvidia[0-9]*"))
+    return list(map(str, range(len(files))))
 
 
 def devices_of_process(processes: Processes, visible: int) -> list[int] | None:

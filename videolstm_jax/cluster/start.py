@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import pathlib
 from collections.abc import Mapping
 
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.code import code_versions, own_modules
-from videolstm_jax.cluster.detect import Processes, devices_of_process
+from videolstm_jax.cluster.detect import Processes, devices_of_process, visible_gpus
 from videolstm_jax.cluster.meeting import meet_processes
 from videolstm_jax.cluster.watchdog import start_watchdog
 from videolstm_jax.config import ClusterConfig, RunConfig, as_text, flatten
@@ -102,18 +101,9 @@ def _start_jax(processes: Processes, service: str) -> None:
         service,
         processes.count,
         processes.index,
-        local_device_ids=devices_of_process(processes, _visible_gpus(os.environ)),
+        local_device_ids=devices_of_process(processes, len(visible_gpus(os.environ))),
         # All is known. JAX would look at the scheduler again, and see the job for the step.
         cluster_detection_method="deactivate",
         heartbeat_timeout_seconds=_LATER,
         shutdown_timeout_seconds=_FAREWELL,
     )
-
-
-def _visible_gpus(environ: Mapping[str, str]) -> int:
-    """How many GPUs of NVIDIA this process sees, without starting them."""
-    named = environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return len([name for name in named.split(",") if name])
-    # A device file for each GPU. CUDA's library would have to start before it could be asked.
-    return len(list(pathlib.Path("/dev").glob("nvidia[0-9]*")))

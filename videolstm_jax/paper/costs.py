@@ -64,12 +64,14 @@ def dataset_of_place(workdir: str) -> tuple[Dataset, bool]:
       The data set, and whether it is that of `prepare`.
     """
     work = Workdir(workdir)
+    # The lists may be cut for a trial, and are then what the stages will read.
     if work.dataset.exists():
         return load_dataset(work.dataset), True
     size = _SIZES[work.path.name]
     videos = []
     for part, count in (("train", size.train), ("test", size.test)):
         for index in range(count):
+            # In turn, so that every class has videos.
             label = index % size.classes
             name = f"{label}/{part}{index}"
             videos.append(Video(name, "", label, part, "", FRAMES, 240, 320, 25.0))
@@ -117,19 +119,21 @@ def _paces(
         pace_of = importlib.import_module("videolstm_jax.train.cost").measure_pace
     by_workdir, by_models = {}, {}
     for workdir, dataset in datasets.items():
-        first_cfg, runs, models = None, [], []
+        configs, runs, models = [], [], []
         for task in tasks:
             cfg = task.step.cfg
             if cfg.workdir != workdir:
                 continue
-            first_cfg = first_cfg or cfg
+            configs.append(cfg)
             if task.step.stage == "train":
                 runs.append(cfg)
                 models.append(cfg.model)
-        # Models of as many classes are timed once, whatever the split.
+        # Models of as many classes are timed once, whatever the split: timing takes minutes.
         key = (len(dataset.classes), tuple(models))
         if key not in by_models:
-            by_models[key] = pace_of(first_cfg, runs, dataset)
+            # One configuration stands for the folder, whose stages differ in streams and cells
+            # only.
+            by_models[key] = pace_of(configs[0], runs, dataset)
         by_workdir[workdir] = by_models[key]
     return by_workdir
 
@@ -145,7 +149,7 @@ def _task_cost(task: PlannedStage, dataset: Dataset, pace: Pace, teraflops: floa
     estimate = rates.measured_stage_cost(stage, cfg, dataset)
     if estimate is None:
         estimate = estimates.estimate_stage_cost(stage, cfg, dataset, pace)
-    frames = sum(video.frames for video in dataset.videos)
+    frames = sum(dataset.frames.values())
     return PlannedCost(task, frames, estimate.seconds, estimate.disk, is_task_finished(task))
 
 
@@ -156,10 +160,26 @@ def plan_cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
       costs: of `task_costs`.
       teraflops: that were given to it.
     """
+    lines = [*_stage_lines(costs), "", *_folder_lines(costs)]
+    device = "one such device as this, as busy as it was"
+    if teraflops:
+        device = f"one device that sustains {teraflops:g} TFLOP/s"
+    text = (
+        f"From nothing, on {device}. prepare, idt, objects, localize and fuse have rates that were "
+        "measured on a processor of two cores (docs/paper.md). Not included: compiling, reading "
+        "videos in the other stages, Fisher vectors and SVMs."
+    )
+    lines += textwrap.wrap(text, 80)
+    return "\n".join(lines)
+
+
+def _stage_lines(costs: Sequence[PlannedCost]) -> list[str]:
+    """A line for each task, and one for all that are not finished."""
     width = max(len(cost.task.name) for cost in costs)
     lines = [f"{'stage':{width}s} {'time':>8s} {'disk':>10s}"]
     seconds, disk = 0.0, 0
     for cost in costs:
+        # What is finished has been paid for, and its estimate would only be misread.
         if cost.finished:
             lines.append(f"{cost.task.name:{width}s} finished")
             continue
@@ -173,21 +193,21 @@ def plan_cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
         seconds += cost.seconds
         disk += cost.disk
     lines.append(f"{'together':{width}s} {duration_text(seconds):>8s} {size_text(disk):>10s}")
-    lines.append("")
-    for workdir in dict.fromkeys(cost.task.step.cfg.workdir for cost in costs):
+    return lines
+
+
+def _folder_lines(costs: Sequence[PlannedCost]) -> list[str]:
+    """A line for each work folder: how many videos and frames it has, and how that is known."""
+    # A dict keeps the order of the plan and each folder once.
+    workdirs: dict[str, None] = {}
+    for cost in costs:
+        workdirs[cost.task.step.cfg.workdir] = None
+    lines = []
+    for workdir in workdirs:
         dataset, counted = dataset_of_place(workdir)
-        frames = sum(video.frames for video in dataset.videos)
+        frames = sum(dataset.frames.values())
         source = f"published videos of {FRAMES} frames, assumed"
         if counted:
             source = "counted by prepare"
         lines.append(f"{workdir}: {len(dataset.videos)} videos, {frames:,} frames ({source})")
-    device = "one such device as this, as busy as it was"
-    if teraflops:
-        device = f"one device that sustains {teraflops:g} TFLOP/s"
-    text = (
-        f"From nothing, on {device}. prepare, idt, objects, localize and fuse have rates that were "
-        "measured on a processor of two cores (docs/paper.md). Not included: compiling, reading "
-        "videos in the other stages, Fisher vectors and SVMs."
-    )
-    lines += textwrap.wrap(text, 80)
-    return "\n".join(lines)
+    return lines

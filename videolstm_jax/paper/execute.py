@@ -21,6 +21,7 @@ def _stages_of(task: PlannedStage) -> tuple[str, ...]:
 
 def is_task_finished(task: PlannedStage) -> bool:
     """Whether the result of a task is there; stages that look themselves are never finished."""
+    # Only that it exists: every stage writes its result beside its name, and renames it at the end.
     return task.result is not None and epath.Path(task.result).exists()
 
 
@@ -36,9 +37,9 @@ def run_tasks(tasks: Sequence[PlannedStage]) -> None:
         if is_task_finished(task):
             print(f"finished: {task.result}", flush=True)
             continue
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         for name in _stages_of(task):
             # Imported when it is needed: a plan alone does not wait for TensorFlow.
             stage = importlib.import_module(f"videolstm_jax.stages.{name}")
             stage.run(task.step.cfg)
-        print(f"{task.name}: {time.perf_counter() - began:.1f} s", flush=True)
+        print(f"{task.name}: {time.perf_counter() - start_time:.1f} s", flush=True)

@@ -114,13 +114,16 @@ def _draw(curves: Sequence[Curve], target: str) -> list[epath.Path]:
     figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    highest = 0.0
+    highest, last_iou = 0.0, 0.0
     for curve in curves:
         _draw_curve(axes, curve)
         highest = max(highest, float(curve.values.max()))
+        last_iou = max(last_iou, float(curve.iou.max()))
     axes.set_xlabel("IoU with the true tube")
     axes.set_ylabel(_LABELS[curves[0].row.measure])
-    axes.set_xlim(0, 0.02 + max(float(curve.iou.max()) for curve in curves))
+    # Some room beside the last marks, which would be cut in half. At least up to .1, so that the
+    # noise of a model that has learnt nothing does not fill the figure.
+    axes.set_xlim(0, 0.02 + last_iou)
     axes.set_ylim(0, max(0.1, 1.05 * highest))
     axes.grid(visible=True, color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
@@ -130,7 +133,9 @@ def _draw(curves: Sequence[Curve], target: str) -> list[epath.Path]:
     for suffix in (".svg", ".png"):
         path = epath.Path(f"{target}{suffix}")
         # Without a date, so that the same results give the same bytes.
-        metadata = {"Date": None} if suffix == ".svg" else {"Software": None}
+        metadata = {"Software": None}
+        if suffix == ".svg":
+            metadata = {"Date": None}
         # Names of paths in an SVG are drawn at random without a salt.
         with (
             file_writer(path, "paper"),
@@ -144,10 +149,10 @@ def _draw(curves: Sequence[Curve], target: str) -> list[epath.Path]:
 
 def _draw_curve(axes: Axes, curve: Curve) -> None:
     """A line of the mean over seeds, in a band from the lowest seed to the highest."""
-    smoothing = curve.row.name.rpartition("/")[2]
     label = curve.row.title
     if len(curve.values) > 1:
         label += f", {len(curve.values)} seeds"
+    # In the legend itself: a figure is copied without the text around it.
     if curve.on_test:
         label += "\n(depends on test videos)"
     if curve.random_start:
@@ -157,7 +162,7 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         curve.iou,
         curve.values.mean(axis=0),
         color=colour,
-        linestyle=_DASHES[smoothing],
+        linestyle=_DASHES[curve.row.last_name],
         linewidth=1.8,
         marker="o",
         markersize=3,

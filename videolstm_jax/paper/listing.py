@@ -29,6 +29,7 @@ def paper_rows_text(rows: Sequence[Row], *, width: int = 80) -> str:
       rows: of `find_paper_rows`.
       width: of the terminal. From 110 columns on the lines have features and splits too.
     """
+    # The further columns take 30 characters; narrower terminals would cut the titles to nothing.
     wide = width >= 110
     name_width = max(len(row.name) for row in rows)
     titles = max(len(row.title) for row in rows)
@@ -100,12 +101,12 @@ def paper_row_text(row: Row, preset: str = "paper", *, width: int = 80) -> str:
     lines = [row.name]
     for name, text in fields.items():
         if text:
-            first, later = f"  {name:10s}", " " * 12
+            # Not at hyphens: flags and names of runs are copied from here.
             lines += textwrap.wrap(
                 text,
                 width,
-                initial_indent=first,
-                subsequent_indent=later,
+                initial_indent=f"  {name:10s}",
+                subsequent_indent=" " * 12,
                 break_on_hyphens=False,
             )
     return "\n".join(lines)
@@ -115,6 +116,7 @@ def _run_cells(row: Row, preset: str) -> list[str]:
     """The cells of a row as "cell on stream"; of a fused row that of each stream."""
     if row.cell:
         return [f"{row.cell} on {stream}" for stream in row.streams]
+    # iDT and Objects alone are no recurrent models.
     if "videolstm" not in row.parts:
         return []
     return ["videolstm on rgb", f"{FUSED_CELL.get(preset, 'videolstm')} on flow"]

@@ -77,6 +77,7 @@ class _Planner:
 
     def add_row(self, row: Row, place: SplitPlace) -> None:
         """Adds all that a row needs on one split."""
+        # The ConvNet alone is scored by `extract`, and has one seed.
         if row.cell == "convnet":
             self._features(place, row.streams[0])
             return
@@ -126,8 +127,8 @@ class _Planner:
         cfg = settings.for_stream(stream).config()
         # Where flow is not stored, one pass over the videos makes the features of both streams.
         if cfg.flow.online:
-            both = [self._backbone(place, name) for name in ("rgb", "flow")]
-            return self._add(place, Step("extract", settings.config()), both)
+            backbones = [self._backbone(place, "rgb"), self._backbone(place, "flow")]
+            return self._add(place, Step("extract", settings.config()), backbones)
         return self._add(place, Step("extract", cfg), [self._backbone(place, stream)])
 
     # ---- runs ------------------------------------------------------------------------------------
@@ -152,6 +153,7 @@ class _Planner:
         if find_cell(cfg.model.cell).layers.motion:
             needs.append(self._features(place, "flow"))
         start = pretrained_place(place)
+        # A graft of the preset is for the first training only; this one starts from its result.
         if start != place:
             needs.append(self._train(start, cfg.model.cell, cfg.data.stream, cfg.seed))
             folder = f"{self._request.root}/{start.folder}/runs/{cfg.run_name}"
@@ -184,15 +186,15 @@ class _Planner:
     def _localize(self, place: SplitPlace, row: Row, seed: int, evaluated: str) -> str:
         cfg = self.tasks[evaluated].step.cfg
         # Tubes of a row with settings of its own get files of their own beside the others.
-        variant = row.name.rpartition("/")[2] if row.settings else ""
-        cfg = change(cfg, localize__name=variant, **row.settings)
-        result = Workdir(cfg.workdir).tube_measures(cfg.run_name, variant)
+        cfg = change(cfg, localize__name=row.variant, **row.settings)
+        result = Workdir(cfg.workdir).tube_measures(cfg.run_name, row.variant)
         return self._add(place, Step("localize", cfg), [evaluated], result)
 
     def _validated(self, place: SplitPlace, evaluated: str) -> list[str]:
         """Adds the scores of the validation list, on which the weights of a fusion are searched."""
         task = self.tasks[evaluated]
         cfg = task.step.cfg
+        # Without a search nothing reads them, and files of the user's own take their place.
         if not cfg.fuse.search or cfg.fuse.validation:
             return []
         result = Workdir(cfg.workdir).validation_scores(cfg.run_name)
@@ -221,6 +223,8 @@ class _Planner:
                 evaluated = self._run(place, cell, stream, seed)
                 needs += [evaluated, *self._validated(place, evaluated)]
                 sources.append(self._request.run_name(cell, stream, seed))
+        # With those of the runs: scores whose checkpoint the test list chose must be allowed here
+        # too.
         settings = self._request.place_settings(place).override(**self._request.run_settings())
         name = self._request.fused_name(row, seed)
         cfg = settings.override(fuse__runs=tuple(sources), fuse__name=name).config()
@@ -230,7 +234,9 @@ class _Planner:
 def _everything_but_classes(cfg: RunConfig, folder: str) -> tuple[str, ...]:
     """The entries of `train.graft` that take all of the run in a folder but its classifier."""
     # A relative path would be looked for below the runs of this work folder.
-    source = folder if "://" in folder else os.path.abspath(folder)
+    source = folder
+    if "://" not in folder:
+        source = os.path.abspath(folder)
     parts = ["cell", *HEAD]
     # A first carry of zeros has no parameters.
     if cfg.model.start != "zeros":

@@ -63,6 +63,7 @@ def measured_stage_cost(stage: str, cfg: RunConfig, dataset: Dataset) -> StageCo
 
 def _prepare(cfg: RunConfig, dataset: Dataset) -> StageCost:
     frames = _frames(dataset)
+    # Frames are counted only; flow is a cost of `extract` then.
     if cfg.flow.online:
         return StageCost(frames / _DECODING_RATE, 0)
     # What a folder really takes is only known to `prepare`.
@@ -94,6 +95,7 @@ def _localize(cfg: RunConfig, dataset: Dataset) -> StageCost:
     """Boxes and one tube a video; measuring them against the true boxes is left out."""
     del cfg
     tests = dataset.part("test")
+    # One frame less of each video: the last one has no flow, and repeats the box before it.
     frames = sum(video.frames - 1 for video in tests)
     scores = len(tests) * len(dataset.classes)
     return StageCost(frames * _BOX_SECONDS, frames * _BOX_BYTES + scores * _TUBE_SCORE_BYTES)
@@ -105,7 +107,7 @@ def _fuse(cfg: RunConfig, dataset: Dataset) -> StageCost:
 
 
 def _frames(dataset: Dataset) -> int:
-    return sum(video.frames for video in dataset.videos)
+    return sum(dataset.frames.values())
 
 
 _ESTIMATES: Mapping[str, Callable[[RunConfig, Dataset], StageCost]] = MappingProxyType(

@@ -89,6 +89,7 @@ class Request(NamedTuple):
             name = f"{self.settings.preset}-{name}"
         if self.on_test:
             name = f"{name}-on-test"
+        # Seed 0 has no ending, so that rows and pipelines share its runs.
         if seed:
             name = f"{name}-seed{seed}"
         return name
@@ -105,12 +106,18 @@ class Request(NamedTuple):
 
     def run_settings(self) -> dict[str, Any]:
         """The settings of every run on top of those of its place."""
-        return dict(_ON_TEST) if self.on_test else {}
+        if self.on_test:
+            return dict(_ON_TEST)
+        return {}
 
 
 def pretrained_place(place: SplitPlace) -> SplitPlace:
     """The place whose models those of another data set start from: the first split of UCF101."""
-    return SplitPlace(PRETRAINED, 1) if place.dataset != PRETRAINED else place
+    # The first split for all of HMDB51's: the paper names none, and this one is trained for its own
+    # rows anyway.
+    if place.dataset != PRETRAINED:
+        return SplitPlace(PRETRAINED, 1)
+    return place
 
 
 def places_of(row: Row) -> list[SplitPlace]:
@@ -121,6 +128,7 @@ def places_of(row: Row) -> list[SplitPlace]:
 def missing_paper_flags(row: Row, request: Request) -> list[str]:
     """The flags that a row needs and the request does not have, with words for their values."""
     flags = []
+    # UCF101 in any case: the models of HMDB51 start from those of UCF101.
     if not request.videos.get(PRETRAINED):
         flags.append("--videos=UCF101")
     if row.dataset == "hmdb51" and not request.videos.get("hmdb51"):

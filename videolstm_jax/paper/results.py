@@ -75,29 +75,24 @@ def collect_results(rows: Sequence[Row], request: Request) -> list[RowResult]:
 
 
 def _collect_row(row: Row, request: Request) -> RowResult:
+    """The result of a row: of every split with every seed, as far as they are there."""
     seeds = _seeds_of_row(row, request)
     by_seed: list[list[Measurement]] = []
     missing = []
     for seed in seeds:
-        by_seed.append([])
+        measurements = []
         for place in places_of(row):
             result = read_row_result(row, place, request, seed)
             if isinstance(result, Measurement):
-                by_seed[-1].append(result)
+                measurements.append(result)
             else:
                 missing.append(f"{place.folder} seed {seed}: {result}")
-    measurements = list(itertools.chain.from_iterable(by_seed))
+        by_seed.append(measurements)
     mean, deviation = None, None
-    # The mean over three splits is not that over two.
+    # Only of all splits: the mean over three is not that over two.
     if not missing:
-        means = []
-        for results in by_seed:
-            means.append(sum(result.per_cent for result in results) / len(results))
-        mean = sum(means) / len(means)
-        if len(means) > 1:
-            squares = sum((value - mean) ** 2 for value in means)
-            # The deviation of a sample: seeds are a few of many.
-            deviation = math.sqrt(squares / (len(means) - 1))
+        mean, deviation = _mean_and_deviation(by_seed)
+    measurements = list(itertools.chain.from_iterable(by_seed))
     return RowResult(
         row,
         mean,
@@ -107,6 +102,21 @@ def _collect_row(row: Row, request: Request) -> RowResult:
         any(result.trained for result in measurements),
         bool(measurements) and row_has_random_start(row, request),
     )
+
+
+def _mean_and_deviation(
+    by_seed: Sequence[Sequence[Measurement]],
+) -> tuple[float, float | None]:
+    """The mean over splits and then seeds, and the deviation over seeds; None with one seed."""
+    means = []
+    for measurements in by_seed:
+        means.append(sum(result.per_cent for result in measurements) / len(measurements))
+    mean = sum(means) / len(means)
+    if len(means) == 1:
+        return mean, None
+    squares = sum((value - mean) ** 2 for value in means)
+    # The deviation of a sample: seeds are a few of many.
+    return mean, math.sqrt(squares / (len(means) - 1))
 
 
 def _seeds_of_row(row: Row, request: Request) -> tuple[int, ...]:
@@ -166,6 +176,7 @@ def scores_path_of_row(row: Row, place: SplitPlace, request: Request, seed: int)
         return work.scores(f"convnet-{row.streams[0]}")
     if row.cell:
         return work.run(request.run_name(row.cell, row.streams[0], seed)) / "scores.npz"
+    # A system alone: its file is no fused one, and may be the user's own.
     if len(row.parts) == 1 and row.parts[0] != "videolstm":
         external = request.external_path(row.parts[0], place)
         return work.scores(external or row.parts[0])
@@ -175,8 +186,7 @@ def scores_path_of_row(row: Row, place: SplitPlace, request: Request, seed: int)
 def measures_path_of_row(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
     """The file with the measures of the tubes of a row of Figure 4."""
     work = Workdir(f"{request.root}/{place.folder}")
-    variant = row.name.rpartition("/")[2] if row.settings else ""
-    return work.tube_measures(request.run_name(row.cell, row.streams[0], seed), variant)
+    return work.tube_measures(request.run_name(row.cell, row.streams[0], seed), row.variant)
 
 
 def _accuracy(work: Workdir, path: epath.Path) -> Measurement | str:

@@ -18,11 +18,22 @@ EXTERNAL = ("idt", "objects")
 
 _LADDER = ("convnet", "lstm", "alstm", "convlstm", "convalstm")
 _TITLE = {"rgb": "RGB", "flow": "flow"}
-_ATTENTION = {"alstm": "appearance", "convalstm": "appearance"}
+_MODEL_TITLE = {
+    "convnet": "ConvNet",
+    "lstm": "LSTM",
+    "alstm": "ALSTM",
+    "convlstm": "ConvLSTM",
+    "convalstm": "ConvALSTM",
+    "videolstm": "VideoLSTM",
+}
+_ATTENTION = {"alstm": "appearance", "convalstm": "appearance", "videolstm": "motion"}
 _MOTION_CELL = {"alstm": "motion_alstm", "convalstm": "videolstm"}
 # What a convolution can read keeps its places; the other cells read a vector.
 _FEATURES = {"convnet": "frames", "lstm": "fc7", "idt": "tracks", "objects": "frames"}
 _EXTERNAL_TITLE = {"idt": "iDT", "objects": "Objects"}
+# A regression over no frame leaves the boxes as they are.
+_SMOOTHINGS: Mapping[str, Mapping[str, Any]] = {"smooth": {}, "raw": {"localize__span": 0}}
+_SMOOTHING_TITLE = {"smooth": "with temporal smoothing", "raw": "without temporal smoothing"}
 
 
 class Row(NamedTuple):
@@ -73,8 +84,22 @@ class Row(NamedTuple):
     @property
     def mean_name(self) -> str:
         """The name of the row that is the mean over the splits; of such a row its own name."""
-        name, _, last = self.name.rpartition("/")
-        return name if last.startswith("split") else self.name
+        name, _, _ = self.name.rpartition("/")
+        if self.last_name.startswith("split"):
+            return name
+        return self.name
+
+    @property
+    def last_name(self) -> str:
+        """The last part of the name, such as `convalstm`, `smooth` or `split1`."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def variant(self) -> str:
+        """The name of its tubes beside those of other settings; empty for the usual ones."""
+        if self.settings:
+            return self.last_name
+        return ""
 
 
 # ---- the tables ----------------------------------------------------------------------------------
@@ -87,7 +112,7 @@ def _table1() -> Iterator[Row]:
             for cell in _LADDER:
                 yield Row(
                     name=f"table1/{dataset}/{stream}/{cell}",
-                    title=f"{_model_title(cell)}, {_TITLE[stream]}",
+                    title=f"{_MODEL_TITLE[cell]}, {_TITLE[stream]}",
                     measure="accuracy",
                     dataset=dataset,
                     splits=SPLITS[dataset],
@@ -110,7 +135,7 @@ def _table2() -> Iterator[Row]:
                     note = "ConvALSTM with motion-based attention is VideoLSTM."
                 yield Row(
                     name=f"table2/{dataset}/{attention}/{base}",
-                    title=f"{_model_title(base)}, {attention}-based attention",
+                    title=f"{_MODEL_TITLE[base]}, {attention}-based attention",
                     measure="accuracy",
                     dataset=dataset,
                     splits=SPLITS[dataset],
@@ -141,9 +166,12 @@ def _fusions(table: str, kinds: Sequence[tuple[str, ...]]) -> Iterator[Row]:
                 )
             if parts in (("idt",), ("objects",)):
                 notes.append("An ingredient of the fused rows.")
+            # A row without a recurrent model reads no features of a backbone.
             streams: tuple[str, ...] = ()
+            features, attention = _FEATURES.get(parts[0], "pool5"), "none"
             if "videolstm" in parts:
                 streams = ("rgb", "flow")
+                features, attention = "pool5", "motion"
             yield Row(
                 name=f"{table}/{dataset}/{'+'.join(parts)}",
                 title=" + ".join(titles),
@@ -152,8 +180,8 @@ def _fusions(table: str, kinds: Sequence[tuple[str, ...]]) -> Iterator[Row]:
                 splits=SPLITS[dataset],
                 streams=streams,
                 cell="",
-                features="pool5" if streams else _FEATURES[parts[0]],
-                attention="motion" if streams else "none",
+                features=features,
+                attention=attention,
                 parts=parts,
                 section="5.5",
                 note=" ".join(notes),
@@ -164,30 +192,24 @@ def _figure4() -> Iterator[Row]:
     """Recall (4a) and video-mAP (4b) against the IoU, on the test videos that have boxes."""
     for figure, measure in (("figure4a", "recall"), ("figure4b", "map")):
         for cell in ("alstm", "videolstm"):
-            for smoothing, settings in (("smooth", {}), ("raw", {"localize__span": 0})):
+            for smoothing, settings in _SMOOTHINGS.items():
                 # The paper's mAP is that of the smoothed tubes.
                 if figure == "figure4b" and smoothing == "raw":
                     continue
-                preposition = "with" if smoothing == "smooth" else "without"
                 yield Row(
                     name=f"{figure}/{cell}/{smoothing}",
-                    title=f"{_model_title(cell)}, {preposition} temporal smoothing",
+                    title=f"{_MODEL_TITLE[cell]}, {_SMOOTHING_TITLE[smoothing]}",
                     measure=measure,
                     dataset="ucf101",
                     splits=SPLITS["ucf101"],
                     streams=("rgb",),
                     cell=cell,
                     features="pool5",
-                    attention="motion" if cell == "videolstm" else "appearance",
+                    attention=_ATTENTION[cell],
                     settings=MappingProxyType(settings),
                     section="4, 5.3",
                     note="The number in a table is that at IoU .2; the figure has the curve.",
                 )
-
-
-def _model_title(cell: str) -> str:
-    titles = {"convnet": "ConvNet", "convlstm": "ConvLSTM", "convalstm": "ConvALSTM"}
-    return titles.get(cell, "VideoLSTM" if cell == "videolstm" else cell.upper())
 
 
 def _all_rows() -> Mapping[str, Row]:
@@ -235,6 +257,7 @@ def find_paper_rows(names: Sequence[str]) -> list[Row]:
     Raises:
       ConfigError: a name that fits no row.
     """
+    # All names are looked up first: one that fits no row is an error, whatever the others are.
     chosen: set[str] = set()
     for name in names:
         fits_a_row = False
@@ -261,7 +284,7 @@ def _fits(row: Row, name: str) -> bool:
         return False
     if row.name != row.mean_name and parts[-1] not in wanted_parts:
         return False
-    return all(part in parts or part == row.cell for part in wanted_parts)
+    return {*parts, row.cell}.issuperset(wanted_parts)
 
 
 def _unknown(name: str) -> str:

@@ -65,12 +65,14 @@ def slurm_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     The same file is what every job runs; SLURM sets the number of its task. A wave begins when all
     jobs of the wave before have succeeded.
     """
+    tasks_in_waves = task_waves(tasks)
     lines = [
         "#!/usr/bin/env bash",
+        # A job that sbatch started would submit everything once more.
         f"# {cluster.title}: {len(tasks)} stages. Submit all with `bash FILE`, not with sbatch.",
         "set -euo pipefail",
         "",
-        *_run_task_function(tasks_in_waves := task_waves(tasks)),
+        *_run_task_function(tasks_in_waves),
         "",
         'if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then',
         '    run_task "$SLURM_ARRAY_TASK_ID"',
@@ -141,6 +143,7 @@ def jobset_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
 
 def _job(wave: Sequence[PlannedStage], cluster: Cluster) -> dict[str, object]:
     """An indexed job: the pod with index i runs task i of the wave."""
+    # Kubernetes sets the index of each pod of an indexed job.
     script = "\n".join(
         ["set -euo pipefail", *_run_task_function([wave]), 'run_task "$JOB_COMPLETION_INDEX"', ""]
     )

@@ -46,6 +46,7 @@ def select_rows(names: Sequence[str], request: Request) -> Selection:
     """
     for name in names:
         meant = find_paper_rows([name])
+        # Who names one row wants it: without its data that is an error, and no row to leave out.
         if len(meant) == 1:
             require_paper_data(meant[0], request)
     rows, left_out = [], {}
@@ -56,6 +57,7 @@ def select_rows(names: Sequence[str], request: Request) -> Selection:
             left_out.setdefault(flags, []).append(row)
         else:
             rows.append(row)
+    # With no row left the first one that was meant says which flag is missing.
     if not rows:
         require_paper_data(candidates[0], request)
     return Selection(rows, left_out)
@@ -80,7 +82,9 @@ def selection_notes(selection: Selection, request: Request) -> list[str]:
     """
     notes = []
     for flags, rows in selection.left_out.items():
-        count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+        count = f"{len(rows)} rows"
+        if len(rows) == 1:
+            count = "1 row"
         notes.append(f"left out: {count} ({', '.join(_groups(rows))}); {flags} adds them")
     backbones = False
     for row in selection.rows:
@@ -108,5 +112,7 @@ def _groups(rows: Sequence[Row]) -> list[str]:
     short_names = []
     for group, names in by_group.items():
         # The name of a group would say more than is left out where it is a single row.
-        short_names.append(names[0] if len(names) == 1 else group)
+        if len(names) == 1:
+            group = names[0]
+        short_names.append(group)
     return short_names

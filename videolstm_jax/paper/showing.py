@@ -28,6 +28,7 @@ def results_text(
       width: of the terminal. From 110 columns on the lines have the model too.
     """
     names = max(len(result.row.name) for result in results)
+    # Narrower terminals have no room for the model; its row's name says nearly the same.
     title_width = 0
     if width >= 110:
         title_width = min(40, width - names - 46)
@@ -51,6 +52,7 @@ def _line(name: str, title: str, cells: Sequence[str], names: int, title_width: 
 
 
 def _cells(result: RowResult) -> tuple[str, ...]:
+    # Marks stand behind a missing mean too: one finished seed is enough to know of them.
     mean, deviation, delta = "-", "", ""
     if result.mean is not None:
         mean = f"{result.mean:.1f}"
@@ -67,6 +69,7 @@ def _cells(result: RowResult) -> tuple[str, ...]:
 
 
 def _notes(results: Sequence[RowResult], width: int) -> list[str]:
+    # Only marks that the table has are explained.
     texts = [
         f"Per cent of the test videos. {UNKNOWN}: a number of the paper that no source of this "
         "project gives. +-: standard deviation over seeds of the recurrent models; the backbones "

@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> None:
     )
     for note in truth.notes:
         print(f"  {note}")
+    # With the same split: a file with several test lists would differ in every video otherwise.
     if against:
         differences = compare_ground_truth(truth, read_truth(against, split=split))
         if not differences:

@@ -47,6 +47,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "side", 7, "sharma: N of the N x N maps.", lower_bound=1, flag_values=flag_values
     )
+    # As `data.feature_dtype`, whose setting this command does not read: it has no configuration.
     flags.DEFINE_enum(
         "dtype",
         "float16",
@@ -59,12 +60,16 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 def main(arguments: list[str]) -> None:
     """Does the action that the first argument names, with the folders that follow it."""
     action, *folders = arguments or [""]
-    if action in ("inspect", "verify") and folders:
-        report = _inspected if action == "inspect" else _verified
+    if action == "inspect" and folders:
         for folder in folders:
-            print(report(folder), flush=True)
+            print(_inspected(folder), flush=True)
+    elif action == "verify" and folders:
+        # Each line as soon as it is known: a store of many gigabytes is read to its end.
+        for folder in folders:
+            print(_verified(folder), flush=True)
     elif action == "compact" and len(folders) == 2:
         source, target = folders
+        # Both views: a training with `data.mirrored` expects them in the same form.
         for view in get_args(View):
             if view == "filmed" or store_of_view(source, view).exists():
                 print(_compacted(store_of_view(source, view), store_of_view(target, view)))
@@ -103,6 +108,7 @@ def _imported(layout: str, source: str, target: str) -> str:
     if not path:
         raise ConfigError("--dataset: expected a dataset.json to read, or to write")
     videos = _foreign_features(layout, source)
+    # Written once: the next store, such as that of flow, then has the same lists and classes.
     # An epath also finds a file in a bucket.
     if not epath.Path(path).exists():
         lists = flag_values["lists"].value or source
@@ -125,6 +131,7 @@ def _imported(layout: str, source: str, target: str) -> str:
 
 def _import_mirrored(layout: str, source: str, dataset: Dataset, target: str) -> str:
     """Writes the store of the mirrored training list, beside the one as filmed; its folder."""
+    # Test videos are only read as filmed, so no mirrored features of them are needed.
     train_list = dataset._replace(videos=dataset.part("train"))
     store = importers.import_features(
         _foreign_features(layout, source),

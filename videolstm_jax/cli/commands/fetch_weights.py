@@ -21,6 +21,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         flag_values=flag_values,
     )
     flags.DEFINE_string("folder", "weights", "Where to put the file.", flag_values=flag_values)
+    # For machines that reach a mirror only. It need not be trusted, since the checksum is compared.
     flags.DEFINE_string(
         "url",
         "",

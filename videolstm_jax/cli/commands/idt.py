@@ -41,7 +41,7 @@ def main(cfg: RunConfig) -> None:
         problem = "--only=trajectories with idt.files, which are there already; expected one"
     if problem:
         raise ConfigError(problem)
-    # Refused now, not after hours of flow.
+    # scikit-learn is an extra. Its absence is refused now, not after hours of flow.
     if only != "trajectories":
         importlib.import_module("videolstm_jax.shallow.scikit_learn").scikit_learn("svm")
     if only != "scores" and not cfg.idt.files:

@@ -9,6 +9,7 @@ import sys
 from absl import flags
 
 from videolstm_jax.cli.command_table import COMMANDS
+from videolstm_jax.cluster.detect import visible_gpus
 from videolstm_jax.cluster.local_pod import LocalPod
 from videolstm_jax.errors import ConfigError
 
@@ -40,17 +41,27 @@ def main(arguments: list[str]) -> None:
     count = flags.FLAGS["processes"].value
     if count < 1:
         raise ConfigError(f"--processes is {count}; expected 1 or more")
-    several = [name for name, command in COMMANDS.items() if command.processes != "one"]
-    if not arguments or arguments[0] not in several:
-        command_name = arguments[0] if arguments else "nothing"
-        raise ConfigError(
-            f"the command is {command_name}; expected one that several processes can run: "
-            f"{', '.join(several)}"
-        )
-    gpus = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    pod = LocalPod(count, arguments, gpus)
+    # Refused here once, not by each process: several lines of the same error hide what is wrong.
+    _check_command(arguments)
+    pod = LocalPod(count, arguments, visible_gpus(os.environ))
     if flags.FLAGS["dry_run"].value:
         for index in range(count):
             print(shlex.join(pod.command(index)))
         return
     sys.exit(pod.run())
+
+
+def _check_command(arguments: list[str]) -> None:
+    """Raises ConfigError where the first argument is no command for several processes."""
+    shared_commands = []
+    for name, command in COMMANDS.items():
+        if command.processes != "one":
+            shared_commands.append(name)
+    command_name = "nothing"
+    if arguments:
+        command_name = arguments[0]
+    if command_name not in shared_commands:
+        raise ConfigError(
+            f"the command is {command_name}; expected one that several processes can run: "
+            f"{', '.join(shared_commands)}"
+        )

@@ -23,7 +23,7 @@ from videolstm_jax.measure.tube_table import tube_table
 from videolstm_jax.types import Dataset, Detection, names_of
 from videolstm_jax.workdir.dataset_json import load_dataset
 
-__all__ = ["define_flags", "main", "_measure_detections", "_measure_task"]
+__all__ = ["define_flags", "main"]
 
 
 class Task(NamedTuple):
@@ -42,6 +42,7 @@ def main(arguments: list[str]) -> None:
     """Prints the table, and writes JSON where a file is named."""
     options = measure_options_of(flags.FLAGS)
     record, table = _measure_detections(options, _measure_task(options))
+    # Before the file: a path that cannot be written must not cost the numbers.
     print(table)
     path = flags.FLAGS["json"].value
     if path:
@@ -60,7 +61,9 @@ def _measure_task(options: Options) -> Task:
         a true tube.
       FileError: a truth that does not fit the data set.
     """
-    dataset = load_dataset(options.dataset) if options.dataset else None
+    dataset = None
+    if options.dataset:
+        dataset = load_dataset(options.dataset)
     truth = _truth(options, dataset)
     annotated = truth.videos
     named: tuple[str, ...] = ()
@@ -80,11 +83,17 @@ def _measure_task(options: Options) -> Task:
         # Our own tubes.jsonl numbers the classes as dataset.json does.
         if not classes and options.detections.endswith(".jsonl"):
             classes = dataset.classes
+    # A list of another set, or names without their classes, would measure 0 and look like a result.
     if _videos_of(truth.tubes).isdisjoint(listed):
         raise ConfigError(
             f"none of the {len(listed)} listed videos has a true tube in {options.truth}"
         )
-    return Task(truth, tuple(name for name in listed if name in annotated), classes)
+    # Videos without annotations are left out: whether a detection in them is right is not known.
+    measured = []
+    for name in listed:
+        if name in annotated:
+            measured.append(name)
+    return Task(truth, tuple(measured), classes)
 
 
 def _truth(options: Options, dataset: Dataset | None) -> GroundTruth:
@@ -121,6 +130,7 @@ def _measure_detections(options: Options, task: Task) -> tuple[dict[str, Any], s
     Returns:
       The record of all numbers, and the table of them.
     """
+    # Annotations may be of the training list too, whose tubes nobody detected.
     listed = set(task.listed)
     truth = []
     for tube in task.truth.tubes:
@@ -146,7 +156,9 @@ def _measure_detections(options: Options, task: Task) -> tuple[dict[str, Any], s
         "classes": classes,
         **summary,
     }
-    kind = "detected boxes of single frames" if read.single else "detected tubes"
+    kind = "detected tubes"
+    if read.single:
+        kind = "detected boxes of single frames"
     counts = f"{len(detections)} {kind}, {len(truth)} true tubes, {len(videos)} videos"
     heading = f"{counts}; in per cent\n"
     for note in notes:
@@ -181,7 +193,9 @@ def _class_names(truth: GroundTruth, tubes: Sequence[Detection]) -> dict[int, tu
     names = {}
     for label, count in counts.items():
         # Pickles of other projects number the classes, but do not name them.
-        name = truth.classes[label] if truth.classes else f"class {label}"
+        name = f"class {label}"
+        if truth.classes:
+            name = truth.classes[label]
         names[label] = (name, count)
     return names
 

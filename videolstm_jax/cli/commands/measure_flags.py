@@ -36,6 +36,7 @@ def _define_files(flag_values: flags.FlagValues) -> None:
     }
     for name, description in descriptions.items():
         flags.DEFINE_string(name, None, description, flag_values=flag_values)
+    # The first, on which the boxes of UCF101-24 are measured in the literature.
     flags.DEFINE_integer(
         "split", 1, "Test list of the truth, where it has several.", flag_values=flag_values
     )
@@ -119,6 +120,7 @@ def _names(flag: str, names: Sequence[str], allowed: tuple[str, ...]) -> tuple[s
 
 def _shares(flag: str, thresholds: Sequence[Any]) -> list[float]:
     """The IoU thresholds of a flag, each once."""
+    # As the user wrote it, so that the message can be compared with the command line.
     assignment = f"--{flag}={','.join(map(str, thresholds))}"
     try:
         # A dictionary keeps the order of the flag; a threshold given twice is one column.

@@ -31,8 +31,8 @@ def main(arguments: list[str]) -> None:
 
 
 def _flags() -> list[config_flags.Flag]:
-    names = dict(zip(_FIELDS.values(), _FIELDS, strict=True))
+    flag_of_field = {field: name for name, field in _FIELDS.items()}
     renamed = []
     for flag in config_flags.record_flags(OverlayConfig):
-        renamed.append(flag._replace(name=names.get(flag.name, flag.name)))
+        renamed.append(flag._replace(name=flag_of_field.get(flag.name, flag.name)))
     return renamed

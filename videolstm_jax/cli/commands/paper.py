@@ -36,6 +36,7 @@ def _define_actions(flag_values: flags.FlagValues) -> None:
         ("plan", "Print the stages and their cost, and run nothing."),
     ):
         flags.DEFINE_boolean(name, False, text, flag_values=flag_values)
+    # On by default: a row of UCF101 may take days, which nobody should begin without knowing.
     flags.DEFINE_boolean(
         "cost", True, "Print the cost of a plan before it runs.", flag_values=flag_values
     )
@@ -69,6 +70,7 @@ def _define_inputs(flag_values: flags.FlagValues) -> None:
         ("objects", "Scores of objects to take, .npz, as --idt."),
     ):
         flags.DEFINE_string(name, "", text, flag_values=flag_values)
+    # One, since the paper does not speak of repetitions.
     flags.DEFINE_list("seeds", ["0"], "Seeds of the recurrent models.", flag_values=flag_values)
     flags.DEFINE_boolean(
         "select_on_test",
@@ -95,6 +97,7 @@ def main(cfg: RunConfig, names: list[str]) -> None:
     values = flags.FLAGS
     chosen = rows.find_paper_rows(names)
     width = shutil.get_terminal_size().columns
+    # Before the request is made: a list needs no videos, and shows what a request could name.
     if values["list"].value:
         if len(chosen) == 1:
             print(listing.paper_row_text(chosen[0], cfg.preset, width=width))
@@ -132,7 +135,11 @@ def _show(chosen: list[rows.Row], request: Request, width: int) -> None:
     showing = importlib.import_module("videolstm_jax.paper.showing")
     collected = results.collect_results(chosen, request)
     print(showing.results_text(collected, request, _command(request), width=width))
-    curves = [row for row in chosen if row.measure != "accuracy"]
+    curves = []
+    for row in chosen:
+        if row.measure != "accuracy":
+            curves.append(row)
+    # Matplotlib is imported only where there is something to draw.
     if curves:
         figure4 = importlib.import_module("videolstm_jax.paper.figure4")
         target = flags.FLAGS["output"].value or f"{request.root}/figure4"
@@ -142,20 +149,21 @@ def _show(chosen: list[rows.Row], request: Request, width: int) -> None:
 
 def _command(request: Request) -> list[str]:
     """The words of the command that makes rows, without their names."""
-    words = [*boot.program_name().split(), "paper"]
-    # `python -m launch.` has no space before the name of the command.
-    if words[-2].endswith("."):
-        words[-2:] = [words[-2] + words[-1]]
-    words += Settings(request.settings.preset, request.settings.overrides).arguments()
+    arguments = Settings(request.settings.preset, request.settings.overrides).arguments()
+    # These have no setting: they belong to the request.
     values = flags.FLAGS
     for name in ("hmdb51", "idt", "objects"):
         if values[name].value:
-            words.append(f"--{name}={values[name].value}")
+            arguments.append(f"--{name}={values[name].value}")
     if request.seeds != (0,):
-        words.append(f"--seeds={','.join(map(str, request.seeds))}")
+        arguments.append(f"--seeds={','.join(map(str, request.seeds))}")
     if request.on_test:
-        words.append("--select_on_test")
-    return words
+        arguments.append("--select_on_test")
+    *program, last = boot.program_name().split()
+    # `python -m launch.` has no space before the name of the command.
+    if last.endswith("."):
+        return [*program, f"{last}paper", *arguments]
+    return [*program, last, "paper", *arguments]
 
 
 def _plan(request: Request, names: list[str]) -> None:
@@ -175,6 +183,7 @@ def _plan(request: Request, names: list[str]) -> None:
         _write_script(tasks, request, names)
     elif not values["plan"].value:
         importlib.import_module("videolstm_jax.paper.execute").run_tasks(tasks)
+        # The command ends with what it was started for: the numbers beside the paper's.
         print()
         _show(selection.rows, request, shutil.get_terminal_size().columns)
 
@@ -195,7 +204,8 @@ def _write_script(tasks: list[Any], request: Request, names: list[str]) -> None:
     values = flags.FLAGS
     scripts = importlib.import_module("videolstm_jax.paper.scripts")
     kind = values["as"].value
-    title = "-".join(name.replace("/", "-") for name in names) or "paper"
+    # The title names jobs and a file, so it has no slash.
+    title = "-".join(names).replace("/", "-") or "paper"
     cluster = scripts.Cluster(
         title,
         values["gpus"].value,

@@ -54,6 +54,7 @@ def short_flags(flag_values: flags.FlagValues) -> dict[str, Any]:
         # A command may define only some of them.
         if name in flag_values and flag_values[name].present:
             settings[setting] = flag_values[name].value
+    # absl's lists are lists; settings are compared and hashed, so theirs are tuples.
     if "pipeline__cells" in settings:
         settings["pipeline__cells"] = tuple(settings["pipeline__cells"])
     return settings
