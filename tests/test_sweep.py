@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 from command_line import run
+from locked_folders import owner_file
 
 from videolstm_jax import pipeline, sweep
 from videolstm_jax.cli.commands.sweep import seeds_of_flag
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.presets import Settings, configured
+from videolstm_jax.stages import localize, pool, report
 from videolstm_jax.video import encode
 
 
@@ -112,6 +114,35 @@ def test_a_seed_beside_seeds_is_refused(cfg, tmp_path):
     parts = sweep.sweep_parts(change(cfg, seed=7), leave_one_out=True)
     assert {part.seed for part in parts.values()} == {7}
     assert "--seed=" not in sweep_command("--help").stdout
+
+
+def test_the_pool_is_locked_until_its_page_is_written(cfg, tmp_path, monkeypatch):
+    lock = tmp_path / "work" / ".pool.lock"
+    is_locked = {}
+
+    def noted(name):
+        def run(*_):
+            is_locked[name] = lock.exists()
+            return tmp_path / "work" / "pooled"
+
+        return run
+
+    monkeypatch.setattr(pipeline, "run", noted("pipeline"))
+    monkeypatch.setattr(pool, "run", noted("pool"))
+    monkeypatch.setattr(localize, "run", noted("localize"))
+    monkeypatch.setattr(pool, "pool_summary", noted("summary"))
+    monkeypatch.setattr(report, "run", noted("report"))
+    sweep.run_sweep(cfg, {"one": cfg})
+    assert is_locked.pop("pipeline") is False
+    assert is_locked == dict.fromkeys(("pool", "localize", "summary", "report"), True)
+    assert not lock.exists()
+
+
+def test_two_sweeps_do_not_pool_one_folder(cfg, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "run", lambda part: None)
+    owner_file(tmp_path / "work", ".pool.lock")
+    with pytest.raises(FileError, match="runs here already"):
+        sweep.run_sweep(cfg, {"one": cfg})
 
 
 def test_help_shows_the_flags_of_a_pipeline_too():

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from videolstm_jax import pipeline
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import ConfigError
+
+if TYPE_CHECKING:
+    from etils import epath
 
 
 def sweep_parts(
@@ -75,16 +79,22 @@ def run_sweep(cfg: RunConfig, parts: Mapping[str, RunConfig]) -> None:
     for number, (name, part) in enumerate(parts.items(), 1):
         print(f"\n=== {name} ({number}/{len(parts)})", flush=True)
         pipeline.run(part)
+    # The parts are whole work folders, so one that was interrupted is gone on with by the same
+    # command.
+    print(f"\nthe page of all parts: {_pool_parts(cfg, tuple(parts))}")
+
+
+def _pool_parts(cfg: RunConfig, names: Sequence[str]) -> epath.Path:
+    """Pools the parts, and localises and measures the pool; returns its page."""
     pool = importlib.import_module("videolstm_jax.stages.pool")
     localize = importlib.import_module("videolstm_jax.stages.localize")
     report = importlib.import_module("videolstm_jax.stages.report")
-    # The parts are whole work folders, so one that was interrupted is gone on with by the same
-    # command.
-    names = tuple(parts)
-    # The pool is a work folder too, so the later stages run on it as on any other.
-    pooled = change(cfg, workdir=str(pool.run(cfg, names)))
-    for step in pipeline.plan(pooled):
-        if step.stage == "localize":
-            localize.run(step.cfg)
-    pool.pool_summary(cfg, names)
-    print(f"\nthe page of all parts: {report.run(pooled)}")
+    # One lock for all of it: a second sweep that pools would remove the folder that this one reads.
+    with pool.pool_writer(cfg):
+        # The pool is a work folder too, so the later stages run on it as on any other.
+        pooled = change(cfg, workdir=str(pool.run(cfg, names)))
+        for step in pipeline.plan(pooled):
+            if step.stage == "localize":
+                localize.run(step.cfg)
+        pool.pool_summary(cfg, names)
+        return report.run(pooled)

@@ -40,21 +40,16 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     Every test video of every part is a test video of the pool. A video that several parts have is
     there once for each part, with the part's name before its own.
 
+    The caller holds `pool_writer` until the pool has its summary and its page: another process
+    would remove this folder.
+
     Returns:
       The folder of the pool, which localize, report and `pool_summary` read.
 
     Raises:
-      FileError: a part is unfinished, the parts do not have the same classes and runs, or another
-        process pools them.
+      FileError: a part is unfinished, or the parts do not have the same classes and runs.
     """
     pool = _pool(cfg)
-    with _lock(cfg):
-        _write_pool(cfg, parts, pool)
-    return pool.path
-
-
-def _write_pool(cfg: RunConfig, parts: Sequence[str], pool: Workdir) -> None:
-    """Writes the work folder of the pool."""
     # Made anew each time: files of an earlier pool may be of videos that are no longer in it.
     if pool.path.exists():
         pool.path.rmtree()
@@ -66,6 +61,7 @@ def _write_pool(cfg: RunConfig, parts: Sequence[str], pool: Workdir) -> None:
     _write_dataset(members, pool)
     _copy_flow(members, pool)
     _merge_runs(members, pool)
+    return pool.path
 
 
 def pool_summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
@@ -73,7 +69,7 @@ def pool_summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
 
     It holds, for every scored run, the exact counts of each part and their sum, and for every
     localised run the frame IoU of its tubes over all videos, minus that of each baseline, with
-    paired bootstrap intervals.
+    paired bootstrap intervals. The caller holds `pool_writer`.
 
     Raises:
       FileError: there is no pool of these parts.
@@ -87,14 +83,17 @@ def pool_summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
         "localization": pooled_overlaps(pool),
     }
     path = _summary_path(cfg)
-    with _lock(cfg):
-        files.write_json(path, record)
+    files.write_json(path, record)
     print(pooled_text(record))
     return path
 
 
-def _lock(cfg: RunConfig) -> contextlib.AbstractContextManager[None]:
-    """The lock of the pool and of its summary, in the folder of the parts."""
+def pool_writer(cfg: RunConfig) -> contextlib.AbstractContextManager[None]:
+    """Holds the lock of the pool and of its summary, in the folder of the parts.
+
+    Raises:
+      FileError: another process pools them.
+    """
     path = _summary_path(cfg)
     return team_writer(
         cfg.workdir,
