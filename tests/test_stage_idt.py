@@ -64,6 +64,23 @@ def test_two_workers_write_what_one_writes(tmp_path, work, capsys):
         assert copy.read_bytes() == path.read_bytes()
 
 
+def test_a_shard_removes_what_a_killed_one_left_of_its_files_and_the_settings(work):
+    token = "part-0123456789abcdef"
+    first, second = (video.name for video in load_dataset(work.dataset).videos[:2])
+    left = []
+    for name in (first, second):
+        target = work.trajectories / f"{name}.bin.gz"
+        left.append(target.parent / f".{target.name}.{token}")
+    left.append(work.trajectories / f".settings.json.{token}")
+    for path in left:
+        path.write_bytes(b"half")
+    trajectories.run(config(work), shard=Shard(1, 2))
+    # The second video is of the other shard.
+    assert [path.exists() for path in left] == [False, True, False]
+    trajectories.run(config(work))
+    assert not left[1].exists() and not list(work.trajectories.glob(".*"))
+
+
 def test_a_limit_stores_a_sample(tmp_path, work):
     other = write_textured(tmp_path)
     trajectories.run(config(other, idt__limit=7))

@@ -18,8 +18,9 @@ from videolstm_jax.files import read_object, write_json
 from videolstm_jax.flow import batched
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.flow_images.flow_index import read_flow_index
-from videolstm_jax.folders import remove_unfinished
+from videolstm_jax.folders import remove_unfinished, remove_unfinished_of
 from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.lock.waiting_writer import waiting_writer
 from videolstm_jax.progress_lines import counted
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
 from videolstm_jax.trajectories.sample import sampled_trajectories, trajectory_generator
@@ -53,11 +54,11 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     check_fingerprints(index, listed)
     with _sole_writer(cfg, work.trajectories, shard):
         own = {_trajectory_path(work, video) for video in shard.of(listed)}
-        # Other shards may be writing their videos, or the settings of all.
-        if not shard.worker:
-            own.add(work.trajectories / "settings.json")
+        # Not all files: other shards may be writing their videos.
         remove_unfinished(work.trajectories, lambda target: target in own)
-        _keep_settings(cfg, work.trajectories / "settings.json")
+        with _one_at_a_time(work.trajectories):
+            remove_unfinished_of(work.trajectories / "settings.json")
+            _keep_settings(cfg, work.trajectories / "settings.json")
         missing = []
         for video in shard.of(listed):
             path = _trajectory_path(work, video)
@@ -81,6 +82,16 @@ def _sole_writer(
     if shard.worker:
         name, rivals = f".idt-{shard.worker}.lock", name
     return sole_writer(folder, "idt", name=name, rivals=rivals, break_lock=cfg.break_lock)
+
+
+def _one_at_a_time(folder: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """Lets one shard of several write the settings, which all of them share."""
+    return waiting_writer(
+        folder,
+        "idt",
+        name=".settings.lock",
+        waits_for="another shard, which writes the settings",
+    )
 
 
 def _keep_settings(cfg: RunConfig, path: epath.Path) -> None:
