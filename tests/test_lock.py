@@ -171,6 +171,32 @@ def test_a_full_disk_is_named_and_leaves_no_lock(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_another_process_removes_at_its_end_is_made_again(tmp_path, monkeypatch):
+    folder = tmp_path / "new" / "run"
+    honest = os.open
+    removals = []
+
+    def open_of_a_removed_folder(path, *arguments):
+        # Between the making of the folder and that of the file in it.
+        if len(removals) < 2 and os.fspath(path) == str(folder / ".lock"):
+            removals.append(path)
+            folder.rmdir()
+            folder.parent.rmdir()
+        return honest(path, *arguments)
+
+    monkeypatch.setattr(local.os, "open", open_of_a_removed_folder)
+    with sole_writer(folder, "train"):
+        assert read_owner(folder / ".lock").pid == os.getpid()
+    assert len(removals) == 2 and list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file"), sole_writer(tmp_path / "file", "train"):
+        pytest.fail("holds a lock in a file")
+    assert (tmp_path / "file").is_file()
+
+
 def test_half_a_file_is_nobodys(tmp_path):
     (tmp_path / ".lock").write_text('{"stage": "tr')
     with sole_writer(tmp_path, "train"):

@@ -20,17 +20,19 @@ from videolstm_jax.lock.owner import (
     parse_owner,
 )
 
+_ATTEMPTS = 50
+"""How often a folder is made again that other processes remove."""
+
 
 @contextlib.contextmanager
 def local_writer(
     place: pathlib.Path, owner: LockOwner, *, name: str, rivals: str, break_lock: bool
 ) -> Iterator[None]:
     """Holds the lock of a folder on a disk; see `sole_writer.sole_writer`."""
-    new_folders = [parent for parent in (place, *place.parents) if not parent.exists()]
-    place.mkdir(parents=True, exist_ok=True)
     path = place / name
+    new_folders: list[pathlib.Path] = []
     try:
-        _claim(path, owner, break_lock)
+        _make_and_claim(path, owner, break_lock, new_folders)
     except OSError:
         # Not the file: where this process has the lock already, it is that lock's.
         _remove_empty(new_folders)
@@ -47,6 +49,26 @@ def local_writer(
         release_lock(path, owner)
         # A stage that failed before its first file leaves no empty folder behind.
         _remove_empty(new_folders)
+
+
+def _make_and_claim(
+    path: pathlib.Path, owner: LockOwner, break_lock: bool, new_folders: list[pathlib.Path]
+) -> None:
+    """Makes the folder of a lock and claims it; adds to `new_folders` those that were missing."""
+    place = path.parent
+    for attempt in range(_ATTEMPTS):
+        for folder in (place, *place.parents):
+            if not folder.exists() and folder not in new_folders:
+                new_folders.append(folder)
+        # Another process may end at any moment here, and remove the folder while it is empty. Its
+        # removal cannot succeed once the lock is in the folder.
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            _claim(path, owner, break_lock)
+            return
+        except (FileNotFoundError, FileExistsError):
+            if attempt == _ATTEMPTS - 1:
+                raise
 
 
 def _remove_empty(folders: Sequence[pathlib.Path]) -> None:
