@@ -13,6 +13,7 @@ from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import FileError
 from videolstm_jax.lock import team_writer
 from videolstm_jax.results.evaluated import is_evaluated, is_result
+from videolstm_jax.score_files.fusion_record import load_fusion
 from videolstm_jax.stages import fuse, localize, report
 from videolstm_jax.workdir.layout import Workdir
 
@@ -95,6 +96,26 @@ def test_a_killed_localization_leaves_no_measures_of_other_tubes(tmp_path, monke
     with pytest.raises(KeyboardInterrupt):
         localize.run(localize_workdir.config(work, localize__theta=50.0))
     assert work.tubes("videolstm-rgb").exists() and not measures.exists()
+
+
+def test_a_killed_fusion_leaves_no_record_of_other_scores(tmp_path, monkeypatch):
+    work = write_work(tmp_path)
+    cfg = config(work, "videolstm-rgb", "videolstm-flow", fuse__name="two")
+    record = work.fusion_record("two")
+    before = fuse.run(cfg).read_bytes()
+    assert record.exists()
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    weighted = change(cfg, fuse__weights=(1.0, 3.0))
+    with monkeypatch.context() as patched:
+        patched.setattr(fuse, "save_fusion", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fuse.run(weighted)
+    assert work.fused("two").read_bytes() != before and not record.exists()
+    fuse.run(weighted)
+    assert load_fusion(record).weights == (1.0, 3.0)
 
 
 def test_the_first_of_several_processes_waits_for_a_lock_of_another_machine(tmp_path, monkeypatch):

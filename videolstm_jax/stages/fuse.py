@@ -91,8 +91,12 @@ def _write_fusion(cfg: RunConfig, work: Workdir, fusion: _Fusion) -> epath.Path:
         fusion = fusion._replace(weights=searched.search.best.weights)
     fusions = _fused(fusion, streams)
     fused = fusions[cfg.fuse.method]
+    record = work.fusion_record(cfg.fuse.name)
+    # The weights of an earlier fusion would lie beside scores that they did not make. Scores without
+    # a record are a whole result, and the same command writes the record again.
+    record.unlink(missing_ok=True)
     save_scores(path, fused)
-    save_fusion(work.fusion_record(cfg.fuse.name), _record(cfg, fusion, fused, searched))
+    save_fusion(record, _record(cfg, fusion, fused, searched))
     _print_accuracies(cfg, work, fusion, streams, fusions)
     return path
 
