@@ -14,7 +14,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.lock import team_writer
 from videolstm_jax.results.evaluated import is_evaluated, is_result
 from videolstm_jax.score_files.fusion_record import load_fusion
-from videolstm_jax.stages import fuse, localize, report
+from videolstm_jax.stages import evaluate, fuse, localize, report
 from videolstm_jax.workdir.layout import Workdir
 
 TOKEN = ".part-0123456789abcdef"
@@ -75,6 +75,25 @@ def test_tubes_of_other_settings_stay(tmp_path):
     localize.run(localize_workdir.config(work, localize__name="two"))
     assert not [path for path in own if path.exists()] and not locks(work)
     assert other.exists()
+
+
+def test_an_evaluation_does_not_list_the_checkpoints(tmp_path, monkeypatch):
+    cfg = RunConfig(workdir=str(tmp_path))
+    folder = Workdir(cfg.workdir).run(cfg.run_name)
+    left = leave(folder / "scores.npz")
+    (folder / "ckpt" / "4").mkdir(parents=True)
+    listed = []
+    honest = type(folder).walk
+
+    def noted(path):
+        for level in honest(path):
+            listed.append(level[0])
+            yield level
+
+    monkeypatch.setattr(type(folder), "walk", noted)
+    with evaluate._lock(cfg, folder):
+        assert not left.exists()
+    assert listed == [folder]
 
 
 def test_tubes_are_not_made_while_their_scores_are(tmp_path):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from etils import epath
@@ -30,7 +29,7 @@ from videolstm_jax.measure.accuracy import (
 )
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
-from videolstm_jax.results.evaluated import VALIDATION_SCORES, is_evaluated, remove_results
+from videolstm_jax.results.evaluated import SCORES, VALIDATION_SCORES, remove_results
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures, verify_features
 from videolstm_jax.trained.model import TrainedModel
@@ -100,7 +99,10 @@ def _lock(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManag
         name=".evaluate.lock",
         # It removes the tubes of earlier scores, which `localize` may be writing.
         rivals=".localize*.lock",
-        is_ours=partial(is_evaluated, folder),
+        is_ours=lambda target: target == folder / SCORES,
+        # `remove_results` removes the folders of its other files whole. To look for hidden files
+        # below would list every checkpoint, which takes long in a bucket.
+        below=False,
         break_lock=cfg.break_lock,
     )
 

@@ -92,8 +92,8 @@ def _write_fusion(cfg: RunConfig, work: Workdir, fusion: _Fusion) -> epath.Path:
     fusions = _fused(fusion, streams)
     fused = fusions[cfg.fuse.method]
     record = work.fusion_record(cfg.fuse.name)
-    # The weights of an earlier fusion would lie beside scores that they did not make. Scores without
-    # a record are a whole result, and the same command writes the record again.
+    # The weights of an earlier fusion would lie beside scores that they did not make. Scores
+    # without a record are a whole result, and the same command writes the record again.
     record.unlink(missing_ok=True)
     save_scores(path, fused)
     save_fusion(record, _record(cfg, fusion, fused, searched))
