@@ -70,7 +70,7 @@ def _step_of(cell, conv: Callable, dtype: str) -> Callable:
         cell,
         partial(conv, dtype=kind),
         # As in our models: inputs are convolved by XLA's own convolution, for all frames at once.
-        drive_conv=partial(engines.native, dtype=kind),
+        drive_conv=partial(engines.native_convolution, dtype=kind),
     )
 
     def loss(params, carry, inputs, mask):

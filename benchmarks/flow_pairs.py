@@ -77,7 +77,7 @@ PAIRS = {
 def read_grey(path: str | os.PathLike) -> np.ndarray:
     """Returns a picture as [H, W] uint8 grey levels, as the stage prepare computes them."""
     with Image.open(path) as picture:
-        return image.grey_frames(np.asarray(picture.convert("RGB"))[None])[0]
+        return image.grey_frames_for_flow(np.asarray(picture.convert("RGB"))[None])[0]
 
 
 def read_flo(path: str | os.PathLike) -> TrueFlow:

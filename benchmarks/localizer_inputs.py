@@ -28,12 +28,12 @@ from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
 from videolstm_jax.flow_images.flow_file import read_flow
-from videolstm_jax.localize.baselines import as_attention, centred_tube
+from videolstm_jax.localize.baselines import centred_tube, maps_as_attention
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.intervals import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
-from videolstm_jax.trained.functions import as_inputs
+from videolstm_jax.trained.functions import as_model_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Carry, CellOut, Clip, Inputs, Tube, Video
 from videolstm_jax.workdir.dataset_json import load_dataset
@@ -111,8 +111,8 @@ def probed_cell(name: str) -> Cell:
 
 def probed_model(model: ModelConfig) -> Callable:
     """Returns a compiled function from (params, clip, class) to the `ModelMaps` of one clip."""
-    conv = engines.in_scan(model.engine)
-    cell = bind(probed_cell(model.cell), conv, drive_conv=engines.native)
+    conv = engines.convolution_in_scan(model.engine)
+    cell = bind(probed_cell(model.cell), conv, drive_conv=engines.native_convolution)
     start = make_model(model).start
 
     @jax.jit
@@ -182,7 +182,7 @@ def candidate_maps(model: ModelMaps, flow: np.ndarray, camera_free: np.ndarray) 
         }
     as_maps = {}
     for name, values in maps.items():
-        as_maps[name] = as_attention(values)
+        as_maps[name] = maps_as_attention(values)
     return as_maps
 
 
@@ -222,7 +222,7 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
             array = store.read(video.name, 0, length)
             padding = [(0, longest - length)] + [(0, 0)] * len(store.shape)
             arrays.append(np.pad(array, padding)[None])
-        inputs = as_inputs(Inputs(*arrays), trained.scales)
+        inputs = as_model_inputs(Inputs(*arrays), trained.scales)
         (scores,) = files.read_arrays(
             work.evaluated_video(run, video.name), "scores", made_by="evaluate"
         )

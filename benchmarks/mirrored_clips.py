@@ -24,7 +24,7 @@ from videolstm_jax.measure.intervals import paired_interval, wilson
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
 from videolstm_jax.video import encode
-from videolstm_jax.video.decode import probe_video, read
+from videolstm_jax.video.decode import probe_video, read_video
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import load_scores
 
@@ -82,8 +82,8 @@ def _write_clips(source: pathlib.Path, workdir: pathlib.Path, folds: int) -> Non
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
             # Without loss: the mirrored clip must differ in nothing else.
-            frames = read(path)[:, :, ::-1]
-            encode.write(mirrored, frames, fps=probe_video(path).fps, codec="ffv1")
+            frames = read_video(path)[:, :, ::-1]
+            encode.write_video(mirrored, frames, fps=probe_video(path).fps, codec="ffv1")
     numbered = "".join(f"{number} {name}\n" for number, name in enumerate(classes, 1))
     for fold in range(folds):
         folder = workdir / f"lists{fold}"

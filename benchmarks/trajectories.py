@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks import command_line, record
 from videolstm_jax.flow import batched
-from videolstm_jax.flow.packing import batch_pairs
+from videolstm_jax.flow.packing import flow_pairs_in_batch
 from videolstm_jax.trajectories.dense import PAPER_SETTINGS, improved_trajectories
-from videolstm_jax.video.decode import FrameFormat, read_formats
+from videolstm_jax.video.decode import FrameFormat, read_video_formats
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = {}
     for path in options.videos:
-        (frames,) = read_formats(path, [FrameFormat(grey=True)], max_frames=options.frames)
+        (frames,) = read_video_formats(path, [FrameFormat(grey=True)], max_frames=options.frames)
         rows[pathlib.Path(path).stem] = _measured(frames)
     figures = {"question": command_line.question(__doc__), "videos": rows}
     record.save(f"trajectories_{options.name}", figures, options.out)
@@ -37,11 +37,11 @@ def main() -> None:
 def _measured(frames: np.ndarray) -> dict[str, Any]:
     """Milliseconds of processor time a pair of frames [L, H, W], and the trajectories of all."""
     pairs, (height, width) = len(frames) - 1, frames.shape[1:]
-    size = batch_pairs(height, width)
+    size = flow_pairs_in_batch(height, width)
     # Compiles, which is no part of the time of a pair.
     batched.tvl1_of_arrays(*np.zeros((2, size, height, width), np.uint8))
     start = time.process_time()
-    flow = np.stack(list(batched.flow_in_order(frames, batched.tvl1_of_arrays)))
+    flow = np.stack(list(batched.flow_in_pair_order(frames, batched.tvl1_of_arrays)))
     of_flow = time.process_time() - start
     figures: dict[str, Any] = {"size": f"{width} x {height}", "pairs": pairs}
     figures["flow_ms"] = round(1000 * of_flow / pairs, 1)

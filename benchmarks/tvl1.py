@@ -118,8 +118,8 @@ def main() -> None:
     }
     for width, height, pairs in ((340, 256, options.pairs), (64, 64, options.small_pairs)):
         if options.video:
-            clip = decode.read(options.video, size=(width, height), max_frames=pairs + 1)
-            frames = image.grey_frames(clip)
+            clip = decode.read_video(options.video, size=(width, height), max_frames=pairs + 1)
+            frames = image.grey_frames_for_flow(clip)
         else:
             frames = drifting_texture(pairs + 1, width, height)
         key = f"{width}x{height}, {len(frames) - 1} pairs"

@@ -31,12 +31,12 @@ def sound_in_a_film(path):
 
 
 def truncated(path):
-    encode.write(path, smooth(30, 24, 32), codec="mjpeg")
+    encode.write_video(path, smooth(30, 24, 32), codec="mjpeg")
     path.write_bytes(path.read_bytes()[:-5000])
 
 
 def overwritten(path):
-    encode.write(path, smooth(30, 24, 32), codec="mpeg4")
+    encode.write_video(path, smooth(30, 24, 32), codec="mpeg4")
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 200] = np.random.default_rng(0).bytes(200)
@@ -57,7 +57,7 @@ BAD = {
     "truncated.avi": truncated,
     "overwritten.avi": overwritten,
     "picture.mp4": wrong_extension,
-    "one.mp4": lambda path: encode.write(path, smooth(1, 24, 32)),
+    "one.mp4": lambda path: encode.write_video(path, smooth(1, 24, 32)),
 }
 
 
@@ -65,7 +65,7 @@ def write_folder(folder):
     """Two classes with lists: two good clips in each part, all bad ones in `run`'s test list."""
     for label in ("jump", "run"):
         for k in range(4):
-            encode.write(folder / "videos" / label / f"{k}.mp4", smooth(4, 24, 32, seed=k))
+            encode.write_video(folder / "videos" / label / f"{k}.mp4", smooth(4, 24, 32, seed=k))
     for name, make in BAD.items():
         make(folder / "videos" / "run" / name)
     good = {

@@ -17,7 +17,7 @@ def clip_bytes():
     frames = np.random.default_rng(0).integers(0, 255, (6, 32, 48, 3), np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "clip.mp4"
-        encode.write(path, frames, 10.0)
+        encode.write_video(path, frames, 10.0)
         return path.read_bytes()
 
 

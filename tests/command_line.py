@@ -22,6 +22,6 @@ def run(*words):
 def parse(*words):
     """The configuration that these flags give."""
     values = flags.FlagValues()
-    config_flags.define(values)
+    config_flags.define_all_flags(values)
     values(["program", *words])
     return config_flags.config_of_flags(values)

@@ -161,7 +161,7 @@ def small_flow_batches():
     every test that computes flow. Commands that tests start keep the usual batches.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("videolstm_jax.flow.packing.batch_pairs", lambda height, width: 8)
+        patch.setattr("videolstm_jax.flow.packing.flow_pairs_in_batch", lambda height, width: 8)
         yield
 
 

@@ -41,8 +41,10 @@ def shapes_computed_once():
     They depend on nothing else, so a reader does what it does without this, in half the time.
     """
     with (
-        mock.patch.object(run_folder, "block_params_like", _once(run_folder.block_params_like)),
-        mock.patch.object(convnet, "network_params_like", _once(convnet.network_params_like)),
+        mock.patch.object(
+            run_folder, "trained_block_params_like", _once(run_folder.trained_block_params_like)
+        ),
+        mock.patch.object(convnet, "backbone_params_like", _once(convnet.backbone_params_like)),
     ):
         yield
 
@@ -104,7 +106,7 @@ def _of_videos(folder):
     files = []
     for suffix, codec in ((".mp4", "mpeg4"), (".avi", "mjpeg"), (".mkv", "mpeg4")):
         path = folder / f"v{suffix}"
-        encode.write(path, smooth(6, 24, 32), codec=codec)
+        encode.write_video(path, smooth(6, 24, 32), codec=codec)
         # Workers keep a crash of FFmpeg from this process, and are slow to start again.
         files.append(
             ForeignFile(

@@ -6,7 +6,7 @@ from file_encodings import json_bytes, jsonl_bytes, npz_bytes, sealed_rows
 from foreign_annotations import DATASET, NAME, TUBES, VIDEOS
 from foreign_file import ForeignFile
 
-from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
+from videolstm_jax.annotations.workdir_truth import mean_boxes_of_true_tubes, read_true_tubes
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.features.notes import read_all_feature_notes
@@ -14,9 +14,9 @@ from videolstm_jax.flow_images.flow_index import read_flow_index
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.lock.owner import parse_owner
 from videolstm_jax.results import evaluated
-from videolstm_jax.trained.localize_settings import localize_settings
+from videolstm_jax.trained.localize_settings import localize_settings_of_run
 from videolstm_jax.trained.run_record import RunRecord
-from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import LAYOUT, Workdir
 
 
@@ -72,12 +72,12 @@ def _read_flow_records(folder):
 
 
 def _read_localize(folder):
-    return localize_settings(Workdir(str(folder)), "a")
+    return localize_settings_of_run(Workdir(str(folder)), "a")
 
 
 def _read_truth_of_work(folder):
     work = Workdir(str(folder))
-    return mean_train_boxes(work, DATASET, read_true_tubes(work, DATASET))
+    return mean_boxes_of_true_tubes(work, DATASET, read_true_tubes(work, DATASET))
 
 
 def _read_evaluated(folder):
@@ -104,7 +104,7 @@ WORK_FOLDERS = (
         "bad.jsonl",
         "bad.jsonl",
         (_BAD, sealed_rows(_BAD)),
-        lambda folder: load_missing(Workdir(str(folder)), DATASET.classes),
+        lambda folder: load_labels_of_bad_videos(Workdir(str(folder)), DATASET.classes),
         jsonl_bytes,
         True,
     ),

@@ -4,7 +4,7 @@ import numpy as np
 
 from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.localize.baselines import coverage
+from videolstm_jax.localize.baselines import box_coverage_of_cells
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 from videolstm_jax.workdir.dataset_json import save_dataset
 from videolstm_jax.workdir.layout import Workdir
@@ -30,7 +30,7 @@ def listed_video(name, label, part):
 def attention_of(tube):
     """Maps [L, N, N] that lie on the boxes of a true tube, and on the first before it starts."""
     boxes = np.concatenate([np.repeat(tube.boxes[:1], 2, 0), tube.boxes])
-    maps = coverage(boxes, SIZE, CELLS) + 1e-3
+    maps = box_coverage_of_cells(boxes, SIZE, CELLS) + 1e-3
     return (maps / maps.sum(axis=(1, 2), keepdims=True)).astype(np.float32)
 
 

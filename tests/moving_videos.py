@@ -16,7 +16,7 @@ def _clip_path(folder, number):
 def made(folder, lengths=(5, 9, 6, 12), side=(24, 32)):
     """A folder of two classes with two clips each, of the lengths given."""
     for number, length in enumerate(lengths):
-        encode.write(_clip_path(folder, number), smooth(length, *side, seed=number))
+        encode.write_video(_clip_path(folder, number), smooth(length, *side, seed=number))
     return folder
 
 
@@ -25,7 +25,7 @@ def drifting(folder, steps):
     texture = smooth(1, 24, 32, seed=3)[0]
     for number, step in enumerate(steps):
         frames = np.stack([np.roll(texture, step * t, 1) for t in range(4)])
-        encode.write(_clip_path(folder, number), frames)
+        encode.write_video(_clip_path(folder, number), frames)
     return folder
 
 

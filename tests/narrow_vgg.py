@@ -6,7 +6,7 @@ from prepared_workdir import config
 from weight_writers import narrow, torch_arrays
 
 from videolstm_jax.backbone.convnet import load_convnet
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.graft import named_param_leaves
 
 LEAVES = narrow()
 CONVOLUTIONS = {
@@ -39,4 +39,4 @@ def write_npz(folder, arrays):
 def params_of(work, stream):
     """The parameters of a fitted ConvNet by name, as numpy arrays."""
     params = load_convnet(epath.Path(work / "convnets" / stream)).params
-    return {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
+    return {name: np.asarray(leaf) for name, leaf in named_param_leaves(params).items()}

@@ -6,7 +6,7 @@ import numpy as np
 from short_pipeline import SHORT
 
 from videolstm_jax.annotations.ucf24 import UCF24_CLASSES
-from videolstm_jax.paper.request import request_of
+from videolstm_jax.paper.request import paper_request_of
 from videolstm_jax.presets import configured
 from videolstm_jax.video import encode
 
@@ -65,7 +65,7 @@ def write_ucf101(root):
         for group in (1, 2, 3, 4):
             stem = f"{name}/v_{name}_g0{group}_c01"
             frames, boxes = _film(10 * number + group, number)
-            encode.write(videos / f"{stem}.avi", frames, codec="mjpeg")
+            encode.write_video(videos / f"{stem}.avi", frames, codec="mjpeg")
             tube = {
                 "label": UCF24_CLASSES.index(name),
                 "sf": 0,
@@ -85,7 +85,7 @@ def write_hmdb51(root):
         stems = [f"film{film}_{name}_f_nm_np1_fr_med_0" for film in range(4)]
         for film, stem in enumerate(stems):
             frames, _ = _film(100 * (number + 1) + film, 1 - number)
-            encode.write(videos / name / f"{stem}.avi", frames, codec="mjpeg")
+            encode.write_video(videos / name / f"{stem}.avi", frames, codec="mjpeg")
         for split in (1, 2, 3):
             text = ""
             for film, stem in enumerate(stems):
@@ -106,4 +106,4 @@ def request(root, preset="paper", settings=None, **options):
         **{**SETTINGS, **(settings or {})},
     )
     videos = {"ucf101": str(root / "UCF-101"), "hmdb51": str(root / "hmdb51_org")}
-    return request_of(cfg, videos=videos, **options)
+    return paper_request_of(cfg, videos=videos, **options)

@@ -35,7 +35,7 @@ def write_prepared(folder):
             frames = 6 + number + 30 * (part == "test" and label)
             images, flow = _clip(label, number, frames)
             path = folder / "videos" / name / f"p{number}.mp4"
-            encode.write(path, images)
+            encode.write_video(path, images)
             flow_file.write_flow(work.flow / name / f"p{number}.zip", flow, "png")
             videos.append(
                 Video(

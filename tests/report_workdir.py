@@ -111,7 +111,7 @@ def make(root, *, per_class: int = 3) -> Workdir:
                 name = f"c{label}/{part}_{k}"
                 path = root / "videos" / f"{name}.mp4"
                 frames, boxes = clip(label, number if part == "train" else label * per_class + k)
-                encode.write(path, frames, 12.0)
+                encode.write_video(path, frames, 12.0)
                 videos.append(
                     Video(name, str(path), label, part, f"g{k}", FRAMES, SIDE, SIDE, 12.0)
                 )

@@ -102,7 +102,7 @@ def assert_taken(path, count=None):
     assert count is None or len(expected) == count
     np.testing.assert_array_equal(crew().read(path), expected)
     assert crew().check(path).frames == decode.probe_video(path).frames == len(expected)
-    with live.open_live(path) as source:
+    with live.open_live_video(path) as source:
         np.testing.assert_array_equal(list(source.frames), expected)
     return expected
 
@@ -111,7 +111,7 @@ def assert_piped(path, frames, **settings):
     """Reads a file through a pipe, which cannot be read backwards."""
     with (
         subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as feeder,
-        live.open_live("-", pipe=feeder.stdout, **settings) as source,
+        live.open_live_video("-", pipe=feeder.stdout, **settings) as source,
     ):
         np.testing.assert_array_equal(list(source.frames), frames)
 

@@ -10,8 +10,8 @@ from videolstm_jax.measure.attention_stats import (
     frame_stats,
     full_frame_share,
     mass_inside,
-    mean_by_frame,
-    mean_stats,
+    mean_attention_by_frame,
+    mean_attention_stats,
 )
 from videolstm_jax.types import Tube
 
@@ -45,14 +45,14 @@ def test_a_vector_is_a_map_of_one_cell():
 
 
 def test_between_videos_and_warnings():
-    apart = mean_stats([attention_stats(peaks(3, 3)), attention_stats(peaks(9, 9))])
+    apart = mean_attention_stats([attention_stats(peaks(3, 3)), attention_stats(peaks(9, 9))])
     assert (apart["motion"], apart["between"]) == (0, pytest.approx(0.5))
     assert attention_warning(apart) is None
     assert "hardly depends on the video" in attention_warning(
-        mean_stats([attention_stats(peaks(3, 3)), attention_stats(peaks(3))])
+        mean_attention_stats([attention_stats(peaks(3, 3)), attention_stats(peaks(3))])
     )
     assert "nearly uniform" in attention_warning(
-        mean_stats([attention_stats(np.full((3, 7, 7), 1 / 49))])
+        mean_attention_stats([attention_stats(np.full((3, 7, 7), 1 / 49))])
     )
 
 
@@ -86,10 +86,10 @@ def test_drift_is_the_mass_that_moves_from_frame_to_frame():
 
 def test_the_mean_over_time_ends_where_most_videos_have_ended():
     rows = [np.array([1.0, 2, 3, 4]), np.array([3.0, np.nan, 5]), np.array([2.0])]
-    assert mean_by_frame(rows) == [2, 2, 4]
-    assert mean_by_frame(rows[:2]) == [2, 2, 4, 4]
-    assert mean_by_frame([np.array([np.nan, 1.0])]) == [None, 1]
-    assert mean_by_frame([]) == []
+    assert mean_attention_by_frame(rows) == [2, 2, 4]
+    assert mean_attention_by_frame(rows[:2]) == [2, 2, 4, 4]
+    assert mean_attention_by_frame([np.array([np.nan, 1.0])]) == [None, 1]
+    assert mean_attention_by_frame([]) == []
 
 
 def test_a_summary_without_truth_has_no_shares():

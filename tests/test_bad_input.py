@@ -14,7 +14,7 @@ def folder(tmp_path):
     for name in ("wave", "jump"):
         for number in range(3):
             frames = random.integers(0, 255, (6, 32, 32, 3)).astype(np.uint8)
-            encode.write(tmp_path / "set" / "videos" / name / f"p{number}_{name}.mp4", frames)
+            encode.write_video(tmp_path / "set" / "videos" / name / f"p{number}_{name}.mp4", frames)
     return tmp_path / "set"
 
 
@@ -58,14 +58,18 @@ def test_a_file_that_cannot_be_read(folder, how):
 
 
 def test_a_clip_of_one_frame(folder):
-    encode.write(folder / "videos" / "wave" / "p1_wave.mp4", np.zeros((1, 32, 32, 3), np.uint8))
+    encode.write_video(
+        folder / "videos" / "wave" / "p1_wave.mp4", np.zeros((1, 32, 32, 3), np.uint8)
+    )
     assert_refused(prepare(folder), folder, "p1_wave.mp4", "1 frame")
 
 
 @pytest.mark.slow
 def test_bad_videos_may_be_skipped(folder):
     spoil(folder / "videos" / "jump" / "p1_jump.mp4", "truncated")
-    encode.write(folder / "videos" / "wave" / "p0_wave.mp4", np.zeros((1, 32, 32, 3), np.uint8))
+    encode.write_video(
+        folder / "videos" / "wave" / "p0_wave.mp4", np.zeros((1, 32, 32, 3), np.uint8)
+    )
     done = prepare(folder, "--data.on_bad_video=skip")
     assert done.returncode == 0, done.stderr
     bad = (folder.parent / "work" / "bad.jsonl").read_text().splitlines()

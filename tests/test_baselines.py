@@ -41,7 +41,7 @@ def test_coverage_counts_subpixels(seed, cells):
     painted = np.zeros((height, width))
     painted[y0:y1, x0:x1] = 1
     expected = painted.reshape(cells, 4, cells, 6).mean(axis=(1, 3))
-    maps = baselines.coverage(np.array([[x0, y0, x1, y1]]), (height, width), cells)[0]
+    maps = baselines.box_coverage_of_cells(np.array([[x0, y0, x1, y1]]), (height, width), cells)[0]
     np.testing.assert_allclose(maps, expected, atol=1e-12)
     ideal = baselines.ideal_attention(np.array([[x0, y0, x1, y1]]), (height, width), cells)[0]
     np.testing.assert_allclose(ideal, expected / expected.sum(), atol=1e-12)
@@ -52,10 +52,10 @@ def test_covered_cells_takes_the_larger_share_and_leaves_other_frames_empty():
         Tube(1, np.array([[0.0, 0, 10, 10]])),
         Tube(1, np.array([[0.0, 0, 5, 10], [10, 0, 20, 10]])),
     ]
-    covered = baselines.covered_cells(tubes, (10, 20), 2, 2)
+    covered = baselines.tube_coverage_of_cells(tubes, (10, 20), 2, 2)
     np.testing.assert_array_equal(covered[0], 0)
     np.testing.assert_array_equal(covered[1], [[1, 0], [1, 0]])
-    assert baselines.covered_cells(tubes, (10, 20), 3, 2)[2].sum() == 2
+    assert baselines.tube_coverage_of_cells(tubes, (10, 20), 3, 2)[2].sum() == 2
 
 
 def test_flow_magnitude_is_the_mean_of_each_cell():

@@ -17,7 +17,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.localize.foreground import ForegroundAxis
 from videolstm_jax.stages import bundle as stage
 from videolstm_jax.stages import predict
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.graft import named_param_leaves
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.video import encode
@@ -128,7 +128,7 @@ def test_the_model_is_that_of_the_run(bundle, work):
     ours, theirs = TrainedModel.load(bundle), TrainedModel.load(work.run("videolstm-rgb"))
     for name in ("config", "scales", "classes", "stream", "extractors"):
         assert getattr(ours, name) == getattr(theirs, name), name
-    leaves, expected = named_leaves(ours.params), named_leaves(theirs.params)
+    leaves, expected = named_param_leaves(ours.params), named_param_leaves(theirs.params)
     assert leaves.keys() == expected.keys()
     for name, leaf in leaves.items():
         np.testing.assert_array_equal(leaf, expected[name], strict=True)
@@ -175,7 +175,7 @@ def test_the_stage_writes_a_bundle(work, tmp_path):
 
 def test_a_bundle_is_filmed_in_the_current_folder(bundle, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    encode.write(tmp_path / "clip.avi", FRAMES, 10, codec="ffv1")
+    encode.write_video(tmp_path / "clip.avi", FRAMES, 10, codec="ffv1")
     path = predict.run(PredictConfig(model=str(bundle), video="clip.avi", side=64))
     assert path.as_posix() == "predicted/clip.mp4" and path.exists()
     assert f"predict: {bundle} reads clip.avi" in capsys.readouterr().out

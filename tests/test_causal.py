@@ -21,7 +21,7 @@ def maps(seed, frames, cells=7):
 def followed(attention, size, settings):
     trail, boxes = causal.START, []
     for frame in attention:
-        trail, box = causal.follow_trail(trail, frame, size, settings=settings)
+        trail, box = causal.follow_causal_tube(trail, frame, size, settings=settings)
         boxes.append(box)
     return trail, np.array(boxes)
 
@@ -51,7 +51,7 @@ def test_agrees_from_the_first_box_on_where_the_first_maps_are_empty(normalise, 
     attention[:3] = 0
     trail, boxes = causal.START, []
     for frame in attention:
-        trail, box = causal.follow_trail(trail, frame, (48, 80), settings=cfg)
+        trail, box = causal.follow_causal_tube(trail, frame, (48, 80), settings=cfg)
         boxes.append(box)
     tube = video_tube(attention, (48, 80), 20, settings=cfg).boxes
     assert [box is None for box in boxes] == [True] * 3 + [False] * 17
@@ -81,10 +81,10 @@ def test_per_frame_without_smoothing_causal_changes_nothing():
 
 
 def test_no_box_before_anything_is_salient():
-    trail, box = causal.follow_trail(causal.START, np.zeros((7, 7)), (40, 60))
+    trail, box = causal.follow_causal_tube(causal.START, np.zeros((7, 7)), (40, 60))
     assert box is None
-    trail, box = causal.follow_trail(trail, maps(0, 1)[0], (40, 60))
-    trail, held = causal.follow_trail(
+    trail, box = causal.follow_causal_tube(trail, maps(0, 1)[0], (40, 60))
+    trail, held = causal.follow_causal_tube(
         trail, np.zeros((7, 7)), (40, 60), settings=LocalizeConfig(span=0)
     )
     assert box is not None and held is not None
@@ -93,4 +93,4 @@ def test_no_box_before_anything_is_salient():
 
 def test_refuses_what_is_no_attention():
     with pytest.raises(ValueError, match="expected finite and not negative"):
-        causal.follow_trail(causal.START, np.full((7, 7), np.nan), (40, 60))
+        causal.follow_causal_tube(causal.START, np.full((7, 7), np.nan), (40, 60))

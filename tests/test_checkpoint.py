@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, load_params
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, load_checkpoint_params
 from videolstm_jax.train.checkpoints.orbax_errors import orbax_file_error
 from videolstm_jax.train.mesh import data_mesh, replicated_sharding
 from videolstm_jax.train.state import new_train_state
@@ -79,8 +79,10 @@ def test_the_last_two_are_kept_and_any_can_be_read(tmp_path):
 
 def test_parameters_alone(tmp_path):
     _saved(tmp_path, _state(3))
-    assert_same(load_params(tmp_path, jax.eval_shape(_params)), _params(3))
-    assert_same(load_params(str(tmp_path), _params(), identity={"cell": "convlstm"}), _params(3))
+    assert_same(load_checkpoint_params(tmp_path, jax.eval_shape(_params)), _params(3))
+    assert_same(
+        load_checkpoint_params(str(tmp_path), _params(), identity={"cell": "convlstm"}), _params(3)
+    )
 
 
 def test_restores_onto_other_devices(tmp_path):
@@ -98,7 +100,7 @@ def test_restores_onto_other_devices(tmp_path):
 def test_a_relative_folder_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _saved("some/ckpt", _state())
-    assert_same(load_params("some/ckpt", _params()), _params())
+    assert_same(load_checkpoint_params("some/ckpt", _params()), _params())
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_a_flipped_bit_of_a_parameter_names_the_leaf(tmp_path, monkeypatch):
 
 def test_nothing_there(tmp_path):
     with pytest.raises(FileError, match="absent is missing"):
-        load_params(tmp_path / "absent", _params())
+        load_checkpoint_params(tmp_path / "absent", _params())
     assert not (tmp_path / "absent").exists()
     with Checkpoints(tmp_path / "empty") as checkpoints:
         assert checkpoints.latest is None

@@ -18,7 +18,7 @@ from videolstm_jax.config import (
     RunConfig,
     TrainConfig,
     change,
-    flatten,
+    flat_settings,
 )
 from videolstm_jax.config.setting import setting_name, setting_sentence
 from videolstm_jax.errors import ConfigError
@@ -120,7 +120,7 @@ def test_a_setting_of_a_command_is_named_as_its_flag(settings, message):
 
 
 def test_every_name_in_a_message_is_a_setting():
-    names = {path.replace("__", ".") for path in flatten(RunConfig())}
+    names = {path.replace("__", ".") for path in flat_settings(RunConfig())}
     for owner, section in SECTIONS.items():
         if dataclasses.is_dataclass(owner):
             for field in dataclasses.fields(owner):

@@ -17,17 +17,17 @@ from videolstm_jax.flow_images.flow_file import read_flow, write_flow
 from videolstm_jax.flow_images.flow_index import check_flow, flow_digests
 from videolstm_jax.json_records import read_record
 from videolstm_jax.results.work_contents import (
-    load_best_tubes,
-    load_metrics,
-    load_truth,
-    read_work_contents,
+    load_localized_tubes,
+    load_metrics_of_results,
+    load_truth_of_results,
+    read_results_of_workdir,
 )
 from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion, save_fusion
 from videolstm_jax.sealed_json import ROWS_SEAL, SEAL
-from videolstm_jax.trained.localize_settings import localize_settings
+from videolstm_jax.trained.localize_settings import localize_settings_of_run
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 from videolstm_jax.workdir.config_json import load_config, save_config
-from videolstm_jax.workdir.dataset_json import load_dataset, load_missing, save_dataset
+from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos, save_dataset
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import load_scores, save_scores
 from videolstm_jax.workdir.tubes_jsonl import save_detections
@@ -109,11 +109,11 @@ KINDS = {
     "the list": ("dataset.json", lambda work: load_dataset(work.dataset)),
     "scores": ("runs/x/scores.npz", scores_content),
     "settings of a run": ("runs/x/config.json", lambda work: loaded_config(work)),
-    "metrics": ("runs/x/metrics.jsonl", lambda work: load_metrics(work)),
-    "true tubes": ("truth.jsonl", lambda work: tubes_content(load_truth(work))),
-    "skipped videos": ("bad.jsonl", lambda work: load_missing(work, CLASSES).tolist()),
-    "tubes": ("runs/x/tubes.jsonl", lambda work: tubes_content(load_best_tubes(work, "x"))),
-    "measures of tubes": ("runs/x/map.json", lambda work: localize_settings(work, "x")),
+    "metrics": ("runs/x/metrics.jsonl", lambda work: load_metrics_of_results(work)),
+    "true tubes": ("truth.jsonl", lambda work: tubes_content(load_truth_of_results(work))),
+    "skipped videos": ("bad.jsonl", lambda work: load_labels_of_bad_videos(work, CLASSES).tolist()),
+    "tubes": ("runs/x/tubes.jsonl", lambda work: tubes_content(load_localized_tubes(work, "x"))),
+    "measures of tubes": ("runs/x/map.json", lambda work: localize_settings_of_run(work, "x")),
     "the record of a fusion": ("fused/fused.json", lambda w: load_fusion(w.fusion_record("fused"))),
 }
 
@@ -206,19 +206,19 @@ def test_files_that_belong_to_the_list_must_be_there(work, kind):
 def test_half_of_what_localize_writes_is_noticed(work, capsys):
     (work.run("x") / "map.json").unlink()
     warning = "map.json is missing beside tubes.jsonl; the stage localize writes both"
-    assert localize_settings(work, "x") == LocalizeConfig()
+    assert localize_settings_of_run(work, "x") == LocalizeConfig()
     assert warning in capsys.readouterr().err
-    assert not read_work_contents(work, allow_trained=True).maps
+    assert not read_results_of_workdir(work, allow_trained=True).maps
     assert warning in capsys.readouterr().err
 
 
 def test_missing_metrics_of_a_finished_training_are_an_error(work):
     (work.run("x") / "metrics.jsonl").unlink()
     with pytest.raises(FileError, match=r"runs/x/metrics\.jsonl is missing"):
-        load_metrics(work)
+        load_metrics_of_results(work)
     # A training that goes on has no config.json, and one from elsewhere no metrics.
     (work.run("x") / "config.json").unlink()
-    assert load_metrics(work) == ({}, {})
+    assert load_metrics_of_results(work) == ({}, {})
 
 
 def test_flow_of_another_video_is_refused(work):

@@ -23,15 +23,15 @@ from videolstm_jax.video.decode import VideoInfo
 def clip(tmp_path):
     """A lossless clip of 20 frames at 10 frames a second, and its frames."""
     frames = smooth(20, 24, 32)
-    encode.write(tmp_path / "clip.avi", frames, 10, codec="ffv1")
+    encode.write_video(tmp_path / "clip.avi", frames, 10, codec="ffv1")
     return tmp_path / "clip.avi", frames
 
 
 def test_lossless_round_trip(clip):
     path, frames = clip
     assert decode.probe_video(path) == VideoInfo(20, 32, 24, 10.0)
-    np.testing.assert_array_equal(decode.read(path), frames)
-    np.testing.assert_array_equal(decode.read(path, max_frames=7), frames[:7])
+    np.testing.assert_array_equal(decode.read_video(path), frames)
+    np.testing.assert_array_equal(decode.read_video(path, max_frames=7), frames[:7])
 
 
 def test_squash_is_pillows(clip):
@@ -40,7 +40,7 @@ def test_squash_is_pillows(clip):
         np.asarray(Image.fromarray(frame).resize((10, 16), Image.Resampling.BILINEAR))
         for frame in frames
     ]
-    np.testing.assert_array_equal(decode.read(path, size=(10, 16)), expected)
+    np.testing.assert_array_equal(decode.read_video(path, size=(10, 16)), expected)
 
 
 @settings(max_examples=25, deadline=None)
@@ -50,15 +50,15 @@ def test_resampling_takes_the_nearest_frame(tmp_path_factory, length, rate, fps)
     frames = np.arange(length, dtype=np.uint8)[:, None, None, None] * np.full(
         (1, 8, 8, 3), 20, np.uint8
     )
-    encode.write(path, frames, rate, codec="ffv1")
-    decoded = decode.read(path, fps=fps)[:, 0, 0, 0] // 20
+    encode.write_video(path, frames, rate, codec="ffv1")
+    decoded = decode.read_video(path, fps=fps)[:, 0, 0, 0] // 20
     assert len(decoded) == decode.probe_video(path, fps=fps).frames
     assert (len(decoded) - 1) / fps < length / rate + 1e-6
     assert len(decoded) / fps > length / rate - 1e-6 or len(decoded) == 1
     for k, index in enumerate(decoded):
         distance = np.abs(np.arange(length) / rate - k / fps)
         assert distance[index] <= distance.min() + 1e-6
-    np.testing.assert_array_equal(decode.read(path, fps=rate), frames)
+    np.testing.assert_array_equal(decode.read_video(path, fps=rate), frames)
 
 
 def test_resampling_follows_uneven_time_stamps(tmp_path):
@@ -72,7 +72,7 @@ def test_resampling_follows_uneven_time_stamps(tmp_path):
             frame.pts, frame.time_base = time, fractions.Fraction(1, 10)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    decoded = decode.read(tmp_path / "a.mkv", fps=2)[:, 0, 0, 0] // 40
+    decoded = decode.read_video(tmp_path / "a.mkv", fps=2)[:, 0, 0, 0] // 40
     assert decoded[:5].tolist() == [
         int(np.argmin(np.abs(np.array(times) - 5 * k))) for k in range(5)
     ]
@@ -83,8 +83,8 @@ def test_resampling_follows_uneven_time_stamps(tmp_path):
 )
 def test_display_matrix(tmp_path, matrix, turns):
     frames = smooth(3, 48, 64)
-    encode.write(tmp_path / "a.mp4", frames)
-    plain = decode.read(tmp_path / "a.mp4")
+    encode.write_video(tmp_path / "a.mp4", frames)
+    plain = decode.read_video(tmp_path / "a.mp4")
     data = bytearray((tmp_path / "a.mp4").read_bytes())
     at = data.index(b"tkhd") + 44  # the matrix of a version 0 track header
     a, b, c, d = (value << 16 for value in matrix)
@@ -92,7 +92,7 @@ def test_display_matrix(tmp_path, matrix, turns):
     (tmp_path / "b.mp4").write_bytes(data)
     turned = np.rot90(plain, turns, axes=(1, 2))
     assert decode.probe_video(tmp_path / "b.mp4")[1:3] == turned.shape[2:0:-1]
-    np.testing.assert_array_equal(decode.read(tmp_path / "b.mp4"), turned)
+    np.testing.assert_array_equal(decode.read_video(tmp_path / "b.mp4"), turned)
 
 
 def test_pictures_that_change_size(tmp_path):
@@ -107,8 +107,8 @@ def test_pictures_that_change_size(tmp_path):
             for packet in codec.encode(frame):
                 buffer.write(bytes(packet))
     (tmp_path / "a.m4v").write_bytes(buffer.getvalue())
-    assert decode.read(tmp_path / "a.m4v").shape == (7, 24, 32, 3)
-    assert decode.read(tmp_path / "a.m4v", size=(8, 9)).shape == (7, 9, 8, 3)
+    assert decode.read_video(tmp_path / "a.m4v").shape == (7, 24, 32, 3)
+    assert decode.read_video(tmp_path / "a.m4v", size=(8, 9)).shape == (7, 9, 8, 3)
     assert decode.probe_video(tmp_path / "a.m4v")[:3] == (7, 32, 24)
 
 
@@ -130,7 +130,7 @@ def test_real_clips(real_data, name, length):
     path = real_data / name
     with av.open(str(path), metadata_errors="replace") as container:
         expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    decoded = decode.read(path)
+    decoded = decode.read_video(path)
     info = decode.probe_video(path)
     assert info.frames == len(decoded) == length and (info.height, info.width) == decoded.shape[1:3]
     np.testing.assert_array_equal(decoded, expected)
@@ -139,7 +139,7 @@ def test_real_clips(real_data, name, length):
 @pytest.mark.slow
 def test_every_real_clip_probes_as_it_reads(real_data):
     for path in sorted((real_data / "weizmann" / "videos").rglob("*.mp4")):
-        assert decode.probe_video(path).frames == len(decode.read(path))
+        assert decode.probe_video(path).frames == len(decode.read_video(path))
 
 
 # ---- what cannot be used -------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_no_videos(tmp_path):
         "sound.wav": "no video stream, only audio",
         "none.mp4": "0 frames decoded|no video stream",
     }.items():
-        for opens in (decode.probe_video, decode.read):
+        for opens in (decode.probe_video, decode.read_video):
             with pytest.raises(VideoError, match=message) as caught:
                 opens(tmp_path / name)
             assert str(tmp_path / name) in str(caught.value)
@@ -178,7 +178,7 @@ def test_no_videos(tmp_path):
 def test_cut_short(real_data, tmp_path, name):
     if name == "mkv":
         source = tmp_path / "whole.mkv"
-        encode.write(source, decode.read(real_data / CLIPS[4]))
+        encode.write_video(source, decode.read_video(real_data / CLIPS[4]))
     else:
         source = real_data / name
     data = source.read_bytes()
@@ -220,10 +220,10 @@ def test_workers_give_what_read_gives(real_data, tmp_path):
             assert isinstance(frames, VideoError)
         else:
             np.testing.assert_array_equal(
-                frames, decode.read(path, size=(40, 30), fps=12, max_frames=9)
+                frames, decode.read_video(path, size=(40, 30), fps=12, max_frames=9)
             )
     luma = next(guard.read_all_videos(paths[3:], grey=True))
-    weights = decode.read(paths[3]) @ np.array([0.299, 0.587, 0.114])
+    weights = decode.read_video(paths[3]) @ np.array([0.299, 0.587, 0.114])
     assert luma.dtype == np.uint8 and np.abs(luma - weights).max() <= 0.5 + 1e-6
 
 
@@ -275,4 +275,4 @@ def test_workers_end_with_their_reader(clip, own_workers):
         with open(children) as file:
             for child in file.read().split():
                 with open(f"/proc/{child}/cmdline") as command:
-                    assert "worker.serve" not in command.read()
+                    assert "worker.serve_video_requests" not in command.read()

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from videolstm_jax.cli.command_table import COMMANDS
-from videolstm_jax.config import ClusterConfig, RunConfig, flatten
+from videolstm_jax.config import ClusterConfig, RunConfig, flat_settings
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Experiment logs describe what was run at a time, with the names of that time.
@@ -49,7 +49,7 @@ def name(path):
 
 
 def all_settings():
-    settings = {path.replace("__", ".") for path in flatten(RunConfig())}
+    settings = {path.replace("__", ".") for path in flat_settings(RunConfig())}
     return settings | {f"cluster.{field.name}" for field in dataclasses.fields(ClusterConfig)}
 
 

@@ -43,10 +43,10 @@ def test_png_and_webp_are_lossless(kind):
 @pytest.mark.parametrize("kind", ["png", "webp", "avif"])
 def test_data_uri_says_the_kind_and_holds_the_bytes(kind):
     content = encoded.encoded_still(frames()[0], kind.upper())
-    head, _, tail = encoded.data_uri(content).partition(",")
+    head, _, tail = encoded.picture_data_uri(content).partition(",")
     assert head == f"data:image/{kind};base64" and base64.b64decode(tail) == content
 
 
 def test_data_uri_refuses_other_bytes():
     with pytest.raises(ValueError, match="expected PNG, WebP or AVIF"):
-        encoded.data_uri(b"<svg onload=alert(1)>")
+        encoded.picture_data_uri(b"<svg onload=alert(1)>")

@@ -20,8 +20,8 @@ from videolstm_jax.video import encode
 def test_sizes_survive_and_bytes_repeat(tmp_path, codec, suffix, sides):
     frames = smooth(5, *sides)
     first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
-    encode.write(first, frames, 25, codec=codec)
-    encode.write(second, frames, 25, codec=codec)
+    encode.write_video(first, frames, 25, codec=codec)
+    encode.write_video(second, frames, 25, codec=codec)
     assert first.read_bytes() == second.read_bytes()
     film_frames, rate = decoded(first)
     assert film_frames.shape == frames.shape and rate == pytest.approx(25)
@@ -30,14 +30,14 @@ def test_sizes_survive_and_bytes_repeat(tmp_path, codec, suffix, sides):
 
 @pytest.mark.parametrize("fps", [10, 12.5, 29.97, 30000 / 1001])
 def test_rates(tmp_path, fps):
-    encode.write(tmp_path / "a.mp4", smooth(8, 16, 16), fps)
+    encode.write_video(tmp_path / "a.mp4", smooth(8, 16, 16), fps)
     assert decoded(tmp_path / "a.mp4")[1] == pytest.approx(fps, rel=1e-4)
 
 
 def test_quality(tmp_path):
     frames = smooth(6, 64, 64)
     for crf in (5, 40):
-        encode.write(tmp_path / f"{crf}.mp4", frames, crf=crf)
+        encode.write_video(tmp_path / f"{crf}.mp4", frames, crf=crf)
     fine, coarse = ((tmp_path / f"{crf}.mp4").stat().st_size for crf in (5, 40))
     assert fine > 2 * coarse
 
@@ -55,7 +55,7 @@ def test_quality(tmp_path):
 )
 def test_refused(tmp_path, name, shape, dtype, settings, message):
     with pytest.raises(ValueError, match=message):
-        encode.write(tmp_path / name, np.zeros(shape, dtype), **settings)
+        encode.write_video(tmp_path / name, np.zeros(shape, dtype), **settings)
     assert not list(tmp_path.iterdir())
 
 
@@ -64,7 +64,7 @@ def test_refused(tmp_path, name, shape, dtype, settings, message):
 )
 def test_a_growing_film_is_the_film_written_at_once(tmp_path, suffix, sides):
     frames = smooth(9, *sides)
-    encode.write(tmp_path / f"whole{suffix}", frames, 12.5)
+    encode.write_video(tmp_path / f"whole{suffix}", frames, 12.5)
     with encode.growing_video(tmp_path / f"grown{suffix}", sides[::-1], 12.5) as add:
         for frame in frames:
             add(frame)
@@ -85,7 +85,7 @@ def test_a_film_that_fails_leaves_nothing(tmp_path):
 
 def test_a_film_for_a_bucket_is_written_there_when_it_is_done(tmp_path, monkeypatch):
     frames, written = smooth(5, 32, 48), {}
-    encode.write(tmp_path / "whole.mp4", frames)
+    encode.write_video(tmp_path / "whole.mp4", frames)
     monkeypatch.setattr(
         encode.files, "write_bytes", lambda path, data: written.update({str(path): data})
     )

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from scipy.signal import correlate
 
 from videolstm_jax.core import engines
-from videolstm_jax.core.engines import ENGINES, im2col, in_scan, native, product
+from videolstm_jax.core.engines import (
+    ENGINES,
+    convolution_in_scan,
+    im2col_convolution,
+    native_convolution,
+    place_product,
+)
 
 BOTH = pytest.mark.parametrize("conv", ENGINES.values(), ids=ENGINES)
 
@@ -59,7 +65,7 @@ def test_leading_axes_are_free(conv):
 @BOTH
 def test_a_kernel_of_one_place_is_a_matrix_product(conv):
     kernel, x = small.shaken((np.zeros((4, 5)), np.zeros((2, 6, 6, 4))))
-    products = [conv(kernel, x), conv(kernel[None, None], x), product(kernel, x)]
+    products = [conv(kernel, x), conv(kernel[None, None], x), place_product(kernel, x)]
     for other in products:
         np.testing.assert_array_equal(other, products[0])
     assert "conv_general" not in str(jax.make_jaxpr(conv)(kernel[None, None], x))
@@ -68,8 +74,12 @@ def test_a_kernel_of_one_place_is_a_matrix_product(conv):
 def test_im2col_holds_no_convolution_and_native_nothing_else():
     kernel, x = small.shaken((np.zeros((3, 3, 4, 5)), np.zeros((2, 6, 6, 4))))
     grad = jax.grad(lambda conv, k, x: conv(k, x).sum(), argnums=(1, 2))
-    assert "conv_general" not in str(jax.make_jaxpr(lambda k, x: grad(im2col, k, x))(kernel, x))
-    assert "dot_general" not in str(jax.make_jaxpr(lambda k, x: grad(native, k, x))(kernel, x))
+    assert "conv_general" not in str(
+        jax.make_jaxpr(lambda k, x: grad(im2col_convolution, k, x))(kernel, x)
+    )
+    assert "dot_general" not in str(
+        jax.make_jaxpr(lambda k, x: grad(native_convolution, k, x))(kernel, x)
+    )
 
 
 def test_engines_agree_in_value_and_gradient():
@@ -97,7 +107,7 @@ def test_products_are_in_the_dtype_asked_for(conv):
 
 
 def test_auto_is_im2col_on_a_cpu_and_native_elsewhere(monkeypatch):
-    assert in_scan("auto") is im2col
-    assert in_scan("native") is native
+    assert convolution_in_scan("auto") is im2col_convolution
+    assert convolution_in_scan("native") is native_convolution
     monkeypatch.setattr(engines.jax, "default_backend", lambda: "gpu")
-    assert in_scan("auto") is native
+    assert convolution_in_scan("auto") is native_convolution

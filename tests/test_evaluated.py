@@ -7,7 +7,7 @@ from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, RunConfig, change
 from videolstm_jax.errors import FileError
 from videolstm_jax.results import evaluated
-from videolstm_jax.trained.localize_settings import localize_settings
+from videolstm_jax.trained.localize_settings import localize_settings_of_run
 from videolstm_jax.types import Video
 from videolstm_jax.workdir.config_json import save_config
 from videolstm_jax.workdir.layout import Workdir
@@ -92,14 +92,14 @@ def test_a_missing_pass_names_its_stage(work):
 
 def test_settings_are_those_that_localize_ran_with_last(work):
     with pytest.raises(FileError, match=r"config\.json is missing; the stage train writes it"):
-        localize_settings(work, "r")
+        localize_settings_of_run(work, "r")
     save_config(work.run("r"), change(RunConfig(), localize__sigma=3.0))
-    assert localize_settings(work, "r") == LocalizeConfig(sigma=3.0)
+    assert localize_settings_of_run(work, "r") == LocalizeConfig(sigma=3.0)
     files.write_json(
         work.run("r") / "map.json",
         {"settings": {"sigma": 7.0, "box": "moments", "of a later day": 1}},
     )
-    assert localize_settings(work, "r") == LocalizeConfig(sigma=7.0, box="moments")
+    assert localize_settings_of_run(work, "r") == LocalizeConfig(sigma=7.0, box="moments")
     for wrong, message in (
         ({}, "settings is missing"),
         ({"settings": None}, "settings is null; expected an object"),
@@ -110,4 +110,4 @@ def test_settings_are_those_that_localize_ran_with_last(work):
     ):
         files.write_json(work.run("r") / "map.json", wrong)
         with pytest.raises(FileError, match=rf"map\.json: {message}"):
-            localize_settings(work, "r")
+            localize_settings_of_run(work, "r")

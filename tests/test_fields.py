@@ -95,9 +95,9 @@ def test_fields_in_containers(fields_muxed, suffix, packets_of):
     path = fields_muxed("some frames are not split", suffix, packets_of)
     assert_taken(path, 12)
     assert decode.probe_video(path) == (12, 48, 32, RATE)
-    frames = decode.read(path, fps=RATE)
+    frames = decode.read_video(path, fps=RATE)
     assert len(frames) == decode.probe_video(path, fps=RATE).frames
-    np.testing.assert_array_equal(frames[:12], decode.read(path))
+    np.testing.assert_array_equal(frames[:12], decode.read_video(path))
 
 
 @pytest.mark.parametrize("place", [0, 1])

@@ -12,7 +12,7 @@ from videolstm_jax.video.film import write_film
 @pytest.fixture
 def video(tmp_path):
     frames = np.repeat(np.arange(0, 250, 25, dtype=np.uint8), 32 * 48 * 3).reshape(10, 32, 48, 3)
-    encode.write(tmp_path / "a.mp4", frames, 10.0)
+    encode.write_video(tmp_path / "a.mp4", frames, 10.0)
     return Video("c/a", str(tmp_path / "a.mp4"), 0, "test", "g", 10, 48, 32, 10.0)
 
 
@@ -25,7 +25,7 @@ def test_every_frame_is_drawn_and_some_are_handed_back(video, tmp_path):
         keep=(0, 7),
     )
     assert drawn_frames == list(range(10)) and set(returned) == {0, 7}
-    filmed = decode.read(tmp_path / "out" / "film.mp4")
+    filmed = decode.read_video(tmp_path / "out" / "film.mp4")
     assert filmed.shape == (10, 32, 48, 3)
     np.testing.assert_allclose(filmed.mean((1, 2, 3)), 255 - np.arange(0, 250, 25), atol=4)
     np.testing.assert_allclose([returned[0].mean(), returned[7].mean()], [0, 175], atol=4)

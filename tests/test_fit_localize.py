@@ -11,7 +11,7 @@ from videolstm_jax.localize.saliency import saliency, upscale_maps
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.report.pictures.overlay import BAND, text_size
 from videolstm_jax.report.pictures.states import States, state_sheet
-from videolstm_jax.square import window
+from videolstm_jax.square import square_window
 
 PLAIN = {"sigma": 0.0, "span": 0}
 NO_SQUASH = pytest.mark.parametrize("fit", ["pad", "crop"])
@@ -27,7 +27,7 @@ def maps_of(frames, cells=7, seed=0):
 def cut(size, fit):
     """Where the picture lies in the rectangle that becomes the square, in whole pixels."""
     height, width = size
-    part = window(fit, size)
+    part = square_window(fit, size)
     return round(-part.top), round(-part.left), height, width
 
 
@@ -36,7 +36,7 @@ def boxes_in_frames(draw):
     """A fit, the size of a video, and a visible box of at least a fifth of its shorter side."""
     fit = draw(st.sampled_from(FITS))
     size = draw(st.integers(30, 200)), draw(st.integers(30, 200))
-    left, top, right, bottom = window(fit, size).visible(size)
+    left, top, right, bottom = square_window(fit, size).visible(size)
     least = min(size) / 5
     x0 = draw(st.floats(left, right - least))
     y0 = draw(st.floats(top, bottom - least))
@@ -53,7 +53,7 @@ def test_a_visible_box_comes_back_from_the_square(scene):
     maps = baselines.ideal_attention(box[None], size, cells, fit)
     settings = LocalizeConfig(theta=127.0, **PLAIN)
     (found,) = video_tube(maps, size, 1, settings=settings, fit=fit).boxes
-    part = window(fit, size)
+    part = square_window(fit, size)
     assert np.abs(found - box).max() <= max(part.width, part.height) / cells + 1
     moments = LocalizeConfig(box="moments", **PLAIN)
     (found,) = video_tube(maps, size, 1, settings=moments, fit=fit).boxes
@@ -63,7 +63,7 @@ def test_a_visible_box_comes_back_from_the_square(scene):
 @given(st.sampled_from(FITS), st.integers(8, 90), st.integers(8, 90), st.integers(0, 9))
 def test_boxes_lie_in_what_the_network_read(fit, height, width, seed):
     size = height, width
-    visible = window(fit, size).visible(size)
+    visible = square_window(fit, size).visible(size)
     for box in ("region", "moments"):
         tube = video_tube(maps_of(4, seed=seed), size, 5, settings=LocalizeConfig(box=box), fit=fit)
         assert (tube.boxes[:, :2] >= visible[:2] - 1e-9).all()
@@ -111,7 +111,7 @@ def test_a_stream_makes_the_boxes_of_the_whole_video(fit, size, normalise):
     settings = LocalizeConfig(box="moments", normalise=normalise, causal=True)
     trail, boxes = causal.START, []
     for frame in maps:
-        trail, box = causal.follow_trail(trail, frame, size, settings=settings, fit=fit)
+        trail, box = causal.follow_causal_tube(trail, frame, size, settings=settings, fit=fit)
         boxes.append(box)
     tube = video_tube(maps, size, 12, settings=settings, fit=fit)
     np.testing.assert_allclose(np.array(boxes), tube.boxes, atol=1e-9)
@@ -120,7 +120,7 @@ def test_a_stream_makes_the_boxes_of_the_whole_video(fit, size, normalise):
 @NO_SQUASH
 @WIDE_AND_TALL
 def test_several_tubes_lie_in_what_the_network_read(fit, size):
-    visible = window(fit, size).visible(size)
+    visible = square_window(fit, size).visible(size)
     settings = LocalizeConfig(tubes=0, sigma=5.0)
     tracks = video_tracks(maps_of(5), size, 6, settings=settings, fit=fit)
     for track in tracks:
@@ -144,8 +144,8 @@ def test_cells_and_flow_as_if_the_frame_were_padded_or_cut_before(size):
         atol=1e-6,
     )
     np.testing.assert_allclose(
-        baselines.coverage(box, size, 7, "pad"),
-        baselines.coverage(box + [across, down, across, down], (longer, longer), 7),
+        baselines.box_coverage_of_cells(box, size, 7, "pad"),
+        baselines.box_coverage_of_cells(box + [across, down, across, down], (longer, longer), 7),
         atol=1e-12,
     )
     down, across, _, _ = cut(size, "crop")
@@ -154,8 +154,8 @@ def test_cells_and_flow_as_if_the_frame_were_padded_or_cut_before(size):
         baselines.flow_attention(flow, 7, "crop"), baselines.flow_attention(part, 7), atol=1e-6
     )
     np.testing.assert_allclose(
-        baselines.coverage(box, size, 7, "crop"),
-        baselines.coverage(box + [across, down, across, down], (shorter, shorter), 7),
+        baselines.box_coverage_of_cells(box, size, 7, "crop"),
+        baselines.box_coverage_of_cells(box + [across, down, across, down], (shorter, shorter), 7),
         atol=1e-12,
     )
 
@@ -171,7 +171,8 @@ def test_square_videos_have_the_same_boxes_to_the_bit(fit):
     np.testing.assert_array_equal(saliency(maps, size, fit=fit), saliency(maps, size))
     boxes = np.array([[3.0, 5, 40, 50]])
     np.testing.assert_array_equal(
-        baselines.coverage(boxes, size, 7, fit), baselines.coverage(boxes, size, 7)
+        baselines.box_coverage_of_cells(boxes, size, 7, fit),
+        baselines.box_coverage_of_cells(boxes, size, 7),
     )
 
 

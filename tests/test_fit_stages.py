@@ -9,13 +9,13 @@ import tiny_pipeline
 from small_films import smooth
 
 from videolstm_jax import files
-from videolstm_jax.backbone.convnet import check_extractor, extractor_of, recorded_fit
+from videolstm_jax.backbone.convnet import check_extractor, extractor_of, recorded_backbone_fit
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import PRESETS, configured
 from videolstm_jax.sealed_json import SEAL, json_sha256
-from videolstm_jax.square import window
+from videolstm_jax.square import square_window
 from videolstm_jax.stages import evaluate, extract, fit_convnet, localize, prepare, train
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
@@ -34,7 +34,7 @@ def write_films(folder):
     for label, name in enumerate(tiny_pipeline.CLASSES):
         for group, (height, width) in enumerate(((32, 60), (60, 32))):
             film = smooth(FRAMES, height, width, seed=2 * label + group)
-            encode.write(folder / name / f"v_{name}_g0{group + 1}_c01.mp4", film)
+            encode.write_video(folder / name / f"v_{name}_g0{group + 1}_c01.mp4", film)
     return folder
 
 
@@ -80,10 +80,10 @@ def test_the_stream_and_a_bundle_equal_the_stages(works, fit, tmp_path):
     predictors = [Predictor(model), Predictor(bundle)]
     tubes = {row.video: row.tube for row in load_detections(work.run(RUN) / "tubes.jsonl")}
     for video in load_dataset(work.dataset).part("test"):
-        frames = decode.read(video.path, max_frames=FRAMES)
+        frames = decode.read_video(video.path, max_frames=FRAMES)
         stored = files.read_arrays(work.evaluated_video(RUN, video.name), "scores", "attention")
         size = video.height, video.width
-        left, top, right, bottom = window(fit, size).visible(size)
+        left, top, right, bottom = square_window(fit, size).visible(size)
         for predictor in predictors:
             predictor.restart()
             predictions = [row for row in map(predictor, frames) if row is not None]
@@ -163,8 +163,8 @@ def test_features_of_another_value_are_not_those_of_the_training(works):
     with pytest.raises(FileError, match=r"features/x: .*'fit': 'pad'.* trained on .*'fit': 'crop'"):
         check_extractor(trained_on, about, "features/x")
     # Stores from before the setting have squashed frames, and do not name it.
-    assert recorded_fit({"preprocessing": {"squash": "bilinear"}}) == "squash"
-    assert not recorded_fit({"imported": "authors"})
+    assert recorded_backbone_fit({"preprocessing": {"squash": "bilinear"}}) == "squash"
+    assert not recorded_backbone_fit({"imported": "authors"})
 
 
 def test_a_preset_of_another_value_is_no_wish(works):

@@ -39,14 +39,14 @@ def test_the_bound_is_measured_on_the_middles(tmp_path, monkeypatch):
     """Frames behind the middle are not decoded, and only three frames reach the flow."""
     videos = made(tmp_path / "videos", (9, 9, 9, 9))
     cfg = settings(tmp_path, videos, flow__percentile=99.0)
-    shapes, plain = [], batched.sample_flow
+    shapes, plain = [], batched.flow_of_sampled_pairs
 
     def watched(clips, **options):
         for name, first, frames in clips:
             shapes.append(frames.shape)
             yield from plain([(name, first, frames)], **options)
 
-    monkeypatch.setattr(flow_writing.batched, "sample_flow", watched)
+    monkeypatch.setattr(flow_writing.batched, "flow_of_sampled_pairs", watched)
     dataset, _ = scan.scan_videos(cfg.data)
     flow_writing.sample_flow_bound(cfg, dataset)
     assert shapes and {shape[0] for shape in shapes} == {3}

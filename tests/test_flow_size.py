@@ -84,12 +84,12 @@ def test_the_size_of_flow_follows_the_convnet(tmp_path, given, flow_size):
 def test_the_small_presets_never_enlarge_flow():
     """Stick actions and Weizmann's small videos at 56 pixels; the paper's sizes stay."""
     for preset in ("small", "demo", "research"):
-        frame_format = flow_writing.grey_frame_format(configured(preset))
+        frame_format = flow_writing.stored_flow_frame_format(configured(preset))
         assert frame_format.size_of(64, 64) == (64, 64)
         assert frame_format.size_of(400, 300) == (149, 112)
         assert frame_format.size_of(1080, 1920) == (112, 199)
     for preset in ("paper", "authors"):
-        frame_format = flow_writing.grey_frame_format(configured(preset))
+        frame_format = flow_writing.stored_flow_frame_format(configured(preset))
         assert frame_format.size_of(400, 300) == (340, 256)
 
 
@@ -98,7 +98,7 @@ def test_flow_of_square_videos_does_not_depend_on_the_fit(preset):
     """Stick actions and Weizmann are 64 x 64: their figures stay, whatever `modern` has."""
     formats = set()
     for fit in FITS:
-        frame_format = flow_writing.grey_frame_format(configured(preset, data__fit=fit))
+        frame_format = flow_writing.stored_flow_frame_format(configured(preset, data__fit=fit))
         formats.add(frame_format.size_of(64, 64))
     assert formats == {(64, 64)}
 
@@ -106,7 +106,7 @@ def test_flow_of_square_videos_does_not_depend_on_the_fit(preset):
 def test_flow_keeps_the_shape_of_the_video_unless_it_is_squashed():
     """Else a pixel of the flow picture would be another length in x than in y."""
     for fit in ("pad", "crop"):
-        frame_format = flow_writing.grey_frame_format(configured("modern", data__fit=fit))
+        frame_format = flow_writing.stored_flow_frame_format(configured("modern", data__fit=fit))
         assert frame_format.size_of(400, 300) == (340, 255)
         assert frame_format.size_of(1080, 1920) == (144, 256)
         assert frame_format.size_of(4000, 2) == (340, 1)
@@ -122,7 +122,7 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
         return np.stack([a, b], -1).astype(np.float32)
 
     monkeypatch.setattr(batched.tvl1, "tvl1", name_both_frames)
-    monkeypatch.setattr(packing, "batch_pairs", lambda height, width: room)
+    monkeypatch.setattr(packing, "flow_pairs_in_batch", lambda height, width: room)
     random = np.random.default_rng(room)
     videos = [
         (

@@ -7,7 +7,7 @@ import pytest
 from class_folders import part_of_each, scan, write_copies
 from etils import epath
 
-from videolstm_jax.dataset.folders.folder_listing import list_folder
+from videolstm_jax.dataset.folders.folder_listing import list_videos_of_folder
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.errors import ConfigError, FileError
 
@@ -24,7 +24,7 @@ def folder(tmp_path):
 )
 def test_names_of_videos_are_known(folder, name):
     root = folder(f"A/{name}", "A/x.mp4", "B/x.mp4", "B/y.mp4")
-    assert {video.name for video in list_folder(epath.Path(root)).videos} == {
+    assert {video.name for video in list_videos_of_folder(epath.Path(root)).videos} == {
         f"A/{name.split('.')[0]}",
         "A/x",
         "B/x",
@@ -68,7 +68,7 @@ def test_hidden_and_system_folders_are_passed_over(folder, capsys):
 def test_deeper_folders_are_taken_and_tell_equal_names_apart(folder):
     root = folder("A/1.mp4", "A/cam/1.mp4", "A/cam/deep/1.mp4", "A/cam/2.mp4", "B/5.mp4", "B/6.mp4")
     (root / "A" / "cam" / "loop").symlink_to(root / "A")
-    videos = list_folder(epath.Path(root)).videos
+    videos = list_videos_of_folder(epath.Path(root)).videos
     assert {video.name: video.group for video in videos} == {
         "A/1": "1",
         "A/cam_1": "cam_1",
@@ -88,7 +88,7 @@ def test_folders_within_every_class_are_recordings(folder):
     # The folders of a table may be anything.
     rows = [f"{name},{name[0]}" for name in names]
     (root / "labels.csv").write_text("\n".join(["path,label", *rows]))
-    videos = list_folder(epath.Path(root)).videos
+    videos = list_videos_of_folder(epath.Path(root)).videos
     assert {video.name: video.group for video in videos}["B/B_p2_4"] == "B_p2_4"
 
 

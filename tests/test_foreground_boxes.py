@@ -14,7 +14,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings, configured
 from videolstm_jax.stages import localize
-from videolstm_jax.trained.features import store_record
+from videolstm_jax.trained.features import model_store_record
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.trained.stream import stream_settings
@@ -181,7 +181,7 @@ def test_a_bundle_of_the_preset_small_has_the_boxes_of_the_stage(tmp_path):
     path = work.run(cfg.run_name) / "config.json"
     # What `train` records of its features, which the tiny run leaves out.
     store = FeatureStore.open(work.features("rgb", "pool5"))
-    record = json.loads(path.read_text()) | {"inputs": {"x": store_record(store)}}
+    record = json.loads(path.read_text()) | {"inputs": {"x": model_store_record(store)}}
     files.write_json(path, record, sealed=True)
     assert localized(cfg)["settings"]["input"] == "foreground"
     tubes = load_detections(work.tubes(cfg.run_name, ""))
@@ -190,6 +190,6 @@ def test_a_bundle_of_the_preset_small_has_the_boxes_of_the_stage(tmp_path):
     for detection in tubes:
         predictor.restart()
         (path,) = (tmp_path / "set").glob(f"videos/{detection.video}.*")
-        boxes = [predictor(frame).box for frame in decode.read(path, max_frames=frames)]
+        boxes = [predictor(frame).box for frame in decode.read_video(path, max_frames=frames)]
         # As precise as tubes.jsonl.
         np.testing.assert_allclose(boxes[:-1], detection.tube.boxes[: frames - 1], atol=1e-3)

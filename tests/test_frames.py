@@ -14,7 +14,7 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow_images import flow_file
-from videolstm_jax.nn.preprocessing import preprocess
+from videolstm_jax.nn.preprocessing import preprocess_for_network
 from videolstm_jax.types import Video
 from videolstm_jax.video import decode, encode
 
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     for at, (name, length) in enumerate(zip(NAMES, LENGTHS, strict=True)):
         generator = np.random.default_rng(at)
         small = generator.integers(0, 255, (length, 4, 6, 3), np.uint8)
-        encode.write(folder / f"{name}.mp4", small.repeat(8, 1).repeat(8, 2), 10.0)
+        encode.write_video(folder / f"{name}.mp4", small.repeat(8, 1).repeat(8, 2), 10.0)
         images = generator.integers(0, 255, (length - 1, 24, 32, 2), np.uint8)
         flow_file.write_flow(folder / f"{name}.zip", images, "png")
     return folder
@@ -50,7 +50,10 @@ def truth(folder, videos):
     def squash(image):
         return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
-    rgb = [np.stack([squash(image) for image in decode.read(video.path)[:-1]]) for video in videos]
+    rgb = [
+        np.stack([squash(image) for image in decode.read_video(video.path)[:-1]])
+        for video in videos
+    ]
     flow = [
         np.stack(
             [
@@ -183,7 +186,7 @@ def test_a_mirror_turns_motion_round():
         images_of.mirrored_image(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)]
     )
     once, twice = (
-        preprocess(flow_images, "flow")
+        preprocess_for_network(flow_images, "flow")
         for flow_images in (every[1:], images_of.mirrored_image(every[1:], "flow"))
     )
     assert (
@@ -193,11 +196,13 @@ def test_a_mirror_turns_motion_round():
 
 def test_preprocessing_is_that_of_the_caffe_vgg():
     pixel = np.array([[[124, 117, 104]]], np.uint8)
-    assert preprocess(pixel, "rgb").ravel() == pytest.approx([0.32, 0.221, 0.061], abs=1e-5)
-    assert preprocess(pixel, "rgb", pixel_scale=0.5).ravel() == pytest.approx(
+    assert preprocess_for_network(pixel, "rgb").ravel() == pytest.approx(
+        [0.32, 0.221, 0.061], abs=1e-5
+    )
+    assert preprocess_for_network(pixel, "rgb", pixel_scale=0.5).ravel() == pytest.approx(
         [0.16, 0.1105, 0.0305], abs=1e-5
     )
-    assert preprocess(np.array([128, 0], np.uint8), "flow").tolist() == [0, -128]
+    assert preprocess_for_network(np.array([128, 0], np.uint8), "flow").tolist() == [0, -128]
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])

@@ -20,7 +20,7 @@ def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     for number, name in enumerate(full_size.SETS):
         for k in range(3):
-            encode.write(
+            encode.write_video(
                 folder / "data" / name / f"{name}{k}.avi",
                 smooth(4 + k, 24, 32 + 2 * number),
                 codec="mpeg4",

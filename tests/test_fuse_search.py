@@ -7,7 +7,7 @@ from fuse_workdir import CLASSES, config, random_scores, write_work
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
-from videolstm_jax.measure.fusion.weight_search import search_weights
+from videolstm_jax.measure.fusion.weight_search import search_fusion_weights
 from videolstm_jax.score_files.fusion_record import load_fusion
 from videolstm_jax.stages import fuse
 from videolstm_jax.types import Dataset, Scores, Video
@@ -45,7 +45,7 @@ def searched(work):
 def test_weights_are_searched_on_the_validation_list(work, searched, method, capsys):
     path = fuse.run(change(searched, fuse__method=method))
     record = load_fusion(work.fusion_record("fused"))
-    search = search_weights(
+    search = search_fusion_weights(
         [validation_scores(0).scores, validation_scores(1).scores],
         validation_scores(0).label,
         method,

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.train.graft import graft, leaves_under, named_leaves
+from videolstm_jax.train.graft import graft, named_param_leaves, param_leaves_under
 from videolstm_jax.types import CellParams, LSTMParams
 
 
@@ -18,7 +18,7 @@ def _params(value=0.0, above=False):
 
 
 def test_names_are_dotted_fields_and_absent_groups_have_none():
-    assert list(named_leaves(_params())) == [
+    assert list(named_param_leaves(_params())) == [
         "cell.top.x",
         "cell.top.hidden",
         "cell.top.bias",
@@ -31,17 +31,17 @@ def test_names_are_dotted_fields_and_absent_groups_have_none():
 
 
 def test_graft_replaces_what_is_named_and_nothing_else():
-    old, new = _params(0.0), named_leaves(_params(1.0))
-    result = graft(old, leaves_under(new, "cell.top", "cell.motion"))
+    old, new = _params(0.0), named_param_leaves(_params(1.0))
+    result = graft(old, param_leaves_under(new, "cell.top", "cell.motion"))
     assert jax.tree.structure(result) == jax.tree.structure(old)
-    changed = {name for name, leaf in named_leaves(result).items() if leaf.any()}
+    changed = {name for name, leaf in named_param_leaves(result).items() if leaf.any()}
     assert changed == {"cell.motion.x", "cell.motion.hidden", "cell.motion.bias"}
     assert not any(leaf.any() for leaf in jax.tree.leaves(old))
 
 
 def test_grafting_everything_onto_itself_changes_nothing():
     old = _params(2.0)
-    result = graft(old, named_leaves(old))
+    result = graft(old, named_param_leaves(old))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), old, result))
 
 
@@ -71,7 +71,7 @@ def test_what_does_not_fit_raises(new, words):
 
 def test_an_absent_part_raises():
     with pytest.raises(FileError, match=r"under 'cell.attend'; found cell.top.x"):
-        leaves_under(named_leaves(_params()), "cell.attend")
-    assert list(leaves_under(named_leaves(_params()), "head")) == ["head.0"]
+        param_leaves_under(named_param_leaves(_params()), "cell.attend")
+    assert list(param_leaves_under(named_param_leaves(_params()), "head")) == ["head.0"]
     with pytest.raises(FileError, match=r"under 'cell.to'"):
-        leaves_under(named_leaves(_params()), "cell.to")
+        param_leaves_under(named_param_leaves(_params()), "cell.to")

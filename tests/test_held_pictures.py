@@ -28,7 +28,7 @@ from videolstm_jax.video.damage import matroska
 def test_a_last_picture_that_is_held(tmp_path, name, codec):
     path = held(tmp_path / name, codec)
     frames = assert_taken(path, 10)
-    resampled = decode.read(path, fps=10)
+    resampled = decode.read_video(path, fps=10)
     assert len(resampled) == 24 == decode.probe_video(path, fps=10).frames
     np.testing.assert_array_equal(resampled[8:], np.broadcast_to(frames[-1], resampled[8:].shape))
 
@@ -50,7 +50,7 @@ def test_a_cut_file_whose_last_picture_is_held(tmp_path):
     for end in (len(data) - 1, blocks[7], blocks[7] + 9, blocks[1]):
         path.write_bytes(data[:end])
         with pytest.raises(VideoError, match=r"cut short|damaged"):
-            decode.read(path)
+            decode.read_video(path)
 
 
 def block_starts(data):
@@ -65,7 +65,7 @@ def block_starts(data):
 
 def test_blocks_are_counted(tmp_path):
     path = tmp_path / "a.mkv"
-    encode.write(path, smooth(12, *SIDES))
+    encode.write_video(path, smooth(12, *SIDES))
     assert matroska.block_count(path, 1) == 12 and matroska.block_count(path, 2) == 0
     assert matroska.block_count(tmp_path / "none.mkv", 1) is None
     data = path.read_bytes()
@@ -83,7 +83,7 @@ def test_blocks_are_counted(tmp_path):
     with pytest.raises(VideoError, match="cut short"):
         matroska.block_count(path, 1)
     with pytest.raises(VideoError):
-        decode.read(path)
+        decode.read_video(path)
 
 
 # ---- variable rates ------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def test_variable_rates(uneven, name, codec):
     frames = assert_taken(path, len(TIMES))
     for fps in (5.0, 10.0, 25.0):
         expected = nearest(TIMES, fps, TIMES[-1] + 1)
-        resampled = decode.read(path, fps=fps)
+        resampled = decode.read_video(path, fps=fps)
         assert len(resampled) == decode.probe_video(path, fps=fps).frames == len(expected)
         np.testing.assert_array_equal(resampled, frames[expected])
 
@@ -142,7 +142,7 @@ def test_variable_rates(uneven, name, codec):
 def test_a_last_picture_of_mp4_that_is_held(uneven, name):
     path = uneven(name, "mpeg4", last=8)
     frames = assert_taken(path, len(TIMES))
-    resampled = decode.read(path, fps=25)
+    resampled = decode.read_video(path, fps=25)
     assert len(resampled) == decode.probe_video(path, fps=25).frames
     np.testing.assert_array_equal(resampled, frames[nearest(TIMES, 25, TIMES[-1] + 8)])
 
@@ -155,7 +155,7 @@ def test_an_edit_list_leaves_pictures_out(tmp_path, suffix):
         packets.append((data, pts - 5, dts - 5, key))
     path = muxed(tmp_path / f"a{suffix}", "mpeg4", packets)
     frames = assert_taken(path, 15)
-    resampled = decode.read(path, fps=50)
+    resampled = decode.read_video(path, fps=50)
     assert len(resampled) == decode.probe_video(path, fps=50).frames == 30
     np.testing.assert_array_equal(resampled[::2], frames)
 
@@ -166,8 +166,8 @@ def test_an_edit_list_leaves_pictures_out(tmp_path, suffix):
 @pytest.mark.parametrize("name, codec", [("a.mkv", "libx264"), ("a.webm", "libvpx")])
 def test_a_held_picture_through_a_pipe(tmp_path, name, codec):
     path = held(tmp_path / name, codec)
-    assert_piped(path, decode.read(path))
-    assert_piped(path, decode.read(path, fps=10), fps=10)
+    assert_piped(path, decode.read_video(path))
+    assert_piped(path, decode.read_video(path, fps=10), fps=10)
     data = path.read_bytes()
     for end in (len(data) - 1, block_starts(data)[7]):
         path.write_bytes(data[:end])
@@ -191,5 +191,5 @@ def test_null_chunks_at_the_end_of_a_pipe(tmp_path):
 def test_variable_rates_through_a_pipe(uneven):
     for name, codec in (("a.mkv", "libx264"), ("a.ts", "libx264"), ("a.avi", "mjpeg")):
         path = uneven(name, codec)
-        assert_piped(path, decode.read(path))
-        assert_piped(path, decode.read(path, fps=10), fps=10)
+        assert_piped(path, decode.read_video(path))
+        assert_piped(path, decode.read_video(path, fps=10), fps=10)

@@ -170,7 +170,7 @@ def test_the_stream_gives_what_the_stages_gave(walked, tmp_path):
     bundle = model.save(tmp_path / "bundle")
     for source in (model, bundle):
         predictor = Predictor(source)
-        frames = decode.read(video.path)[:6]
+        frames = decode.read_video(video.path)[:6]
         predictions = [predictor(frame) for frame in frames][1:]
         scores = np.stack([prediction.scores for prediction in predictions])
         np.testing.assert_allclose(scores, expected.scores[:5], atol=1e-5)

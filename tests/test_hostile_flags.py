@@ -33,7 +33,7 @@ def read(define, read_values, arguments):
 def test_settings(changes):
     arguments = [f"--{name}={text}" for name, text in changes]
     try:
-        read(config_flags.define, config_flags.config_of_flags, arguments)
+        read(config_flags.define_all_flags, config_flags.config_of_flags, arguments)
     except (ConfigError, flags.Error) as error:
         # Some checks are of two settings of one section, and name either.
         parts = [part for name, _ in changes for part in name.split(".")]
@@ -60,4 +60,4 @@ def test_flags_of_one_command(data):
 
 def test_an_unknown_flag_is_named():
     with pytest.raises(flags.UnrecognizedFlagError, match=r"data\.nonsense"):
-        read(config_flags.define, config_flags.config_of_flags, ["--data.nonsense=1"])
+        read(config_flags.define_all_flags, config_flags.config_of_flags, ["--data.nonsense=1"])

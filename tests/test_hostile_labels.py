@@ -10,7 +10,7 @@ import sys
 import pytest
 from short_pipeline import SHORT, write_videos
 
-from videolstm_jax.config import as_text
+from videolstm_jax.config import setting_text
 from videolstm_jax.progress_lines import CLEAR_LINE
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,9 @@ def output_of(folder, *arguments, status=0):
 
 def test_no_name_comes_through_to_the_terminal_or_a_page(videos, tmp_path):
     settings = {**SHORT, "data__on_bad_video": "skip"}
-    flags = [f"--{name.replace('__', '.')}={as_text(value)}" for name, value in settings.items()]
+    flags = [
+        f"--{name.replace('__', '.')}={setting_text(value)}" for name, value in settings.items()
+    ]
     flags += ["--preset=small", f"--data.videos={videos}"]
     refused = output_of(
         tmp_path, "prepare", *flags, "--workdir=other", "--data.on_bad_video=fail", status=1

@@ -12,7 +12,7 @@ import sys
 import pytest
 from etils import epath
 
-from videolstm_jax.dataset.folders.folder_listing import list_folder
+from videolstm_jax.dataset.folders.folder_listing import list_videos_of_folder
 from videolstm_jax.errors import FileError
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -38,7 +38,7 @@ def elsewhere(tmp_path):
 
 
 def names(folder, **options):
-    return [video.name for video in list_folder(epath.Path(folder), **options).videos]
+    return [video.name for video in list_videos_of_folder(epath.Path(folder), **options).videos]
 
 
 def test_links_of_the_user_are_followed(tmp_path, elsewhere):

@@ -18,7 +18,9 @@ def test_each_preprocessing_is_that_of_its_publisher():
         123.68,
     ]  # Keras: B, G, R minus their mean
     np.testing.assert_allclose(
-        preprocessing.preprocess(pixels, "rgb", preprocessing="caffe")[..., ::-1], caffe, atol=1e-4
+        preprocessing.preprocess_for_network(pixels, "rgb", preprocessing="caffe")[..., ::-1],
+        caffe,
+        atol=1e-4,
     )
     torch = (pixels / 255 - [0.485, 0.456, 0.406]) / [
         0.229,
@@ -26,14 +28,14 @@ def test_each_preprocessing_is_that_of_its_publisher():
         0.225,
     ]  # torchvision: ToTensor, then Normalize
     np.testing.assert_allclose(
-        preprocessing.preprocess(pixels, "rgb", preprocessing="torch"), torch, atol=1e-5
+        preprocessing.preprocess_for_network(pixels, "rgb", preprocessing="torch"), torch, atol=1e-5
     )
 
 
 def test_flow_of_no_motion_is_zero_and_as_large_as_the_mean_colour():
     flow = np.array([[128, 128], [228, 28]], np.uint8)
-    assert preprocessing.preprocess(flow, "flow").tolist() == [[0, 0], [100, -100]]
-    inputs = preprocessing.preprocess(flow, "flow", preprocessing="torch")
+    assert preprocessing.preprocess_for_network(flow, "flow").tolist() == [[0, 0], [100, -100]]
+    inputs = preprocessing.preprocess_for_network(flow, "flow", preprocessing="torch")
     mean = np.mean([0.229, 0.224, 0.225]) * 255
     np.testing.assert_allclose(inputs, [[0, 0], [100 / mean, -100 / mean]], rtol=2e-3)
 
@@ -42,7 +44,9 @@ def test_what_is_stored_with_features_is_what_is_done():
     pixels = np.random.default_rng(1).integers(0, 256, (5, 3)).astype(np.uint8)
     for name in preprocessing.PREPROCESSING:
         mean, scale = preprocessing.backbone_pixels("rgb", name, 0.5)
-        inputs = preprocessing.preprocess(pixels, "rgb", preprocessing=name, pixel_scale=0.5)
+        inputs = preprocessing.preprocess_for_network(
+            pixels, "rgb", preprocessing=name, pixel_scale=0.5
+        )
         np.testing.assert_allclose(
             inputs, (pixels - np.array(mean)) * np.array(scale), rtol=1e-5, atol=1e-5
         )

@@ -24,12 +24,12 @@ from videolstm_jax.video import encode, guard
 # reading takes ten minutes.
 STALL = """
 import os, sys, time
-if "worker.serve" in " ".join(sys.orig_argv) and "STALL" in os.environ:
+if "worker.serve_video_requests" in " ".join(sys.orig_argv) and "STALL" in os.environ:
     from videolstm_jax.video import decode
     def stalled(path, *args, **named):
         open(os.path.join(os.environ["STALL"], str(os.getpid())), "w").close()
         time.sleep(600)
-    decode.read_formats = stalled
+    decode.read_video_formats = stalled
 """
 READERS = {
     "in the main thread": "next(guard.read_all_videos([sys.argv[1]] * 9))",
@@ -56,17 +56,17 @@ app.run(ending.guarded_command(lambda argv: {reader}))
 NOTED = """
 import os, signal, time
 from videolstm_jax import interrupts
-from videolstm_jax.train.signals import stop_signals
+from videolstm_jax.train.signals import training_stop_signals
 interrupts.handle_signals()
 for number in (signal.SIGINT, signal.SIGTERM):
-    with stop_signals() as received:
+    with training_stop_signals() as received:
         os.kill(os.getpid(), number)
         if number == signal.SIGINT:
             time.sleep(0.3)
         print(int(received()), flush=True)
     time.sleep(0.3)
 try:
-    with stop_signals() as received:
+    with training_stop_signals() as received:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(1)
@@ -136,7 +136,7 @@ def test_a_training_takes_one_signal_once():
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 def test_nobody_waits_for_a_video(stalling, tmp_path, reader):
     environment, folder = stalling
-    encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))
+    encode.write_video(tmp_path / "a.mp4", smooth(6, 24, 32))
     command = [sys.executable, "-c", READ.format(reader=reader), str(tmp_path / "a.mp4")]
     assert interrupted(command, environment, folder) == (130, STOPPED)
     assert running_workers(folder) == []
@@ -147,7 +147,9 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
     environment, folder = stalling
     for k in range(4):
         label = "jump" if k < 2 else "run"
-        encode.write(tmp_path / "videos" / label / f"v_x_g0{k % 2 + 1}_c01.mp4", smooth(4, 24, 32))
+        encode.write_video(
+            tmp_path / "videos" / label / f"v_x_g0{k % 2 + 1}_c01.mp4", smooth(4, 24, 32)
+        )
     cfg = change(
         RunConfig(),
         workdir=str(tmp_path / "work"),
@@ -175,7 +177,7 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
 @pytest.mark.slow
 def test_a_worker_whose_reader_was_killed_ends_by_itself(stalling, tmp_path):
     environment, folder = stalling
-    encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))
+    encode.write_video(tmp_path / "a.mp4", smooth(6, 24, 32))
     code = READ.format(reader="next(guard.read_all_videos([sys.argv[1]], limit=3))")
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "a.mp4")], env=environment
@@ -190,7 +192,7 @@ def test_a_worker_whose_reader_was_killed_ends_by_itself(stalling, tmp_path):
 
 
 def test_a_worker_whose_reader_is_gone_prints_nothing():
-    code = "from videolstm_jax.video import worker; worker.serve()"
+    code = "from videolstm_jax.video import worker; worker.serve_video_requests()"
     pipe = subprocess.PIPE
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe
@@ -203,7 +205,7 @@ def test_a_worker_whose_reader_is_gone_prints_nothing():
 
 
 def test_an_ended_crew_starts_nothing(tmp_path, own_workers):
-    encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))
+    encode.write_video(tmp_path / "a.mp4", smooth(6, 24, 32))
     crew = guard.Crew(1)
     assert crew.probe(tmp_path / "a.mp4").frames == 6
     crew.end()
@@ -217,20 +219,20 @@ def test_a_video_whose_crew_was_ended_is_no_bad_one(stalling, tmp_path, monkeypa
     with ThreadPoolExecutor(1) as pool:
         result = pool.submit(crew.read, tmp_path / "a.mp4")
         wait_for_worker(stalling[1])
-        guard.interrupt_decoding()
+        guard.interrupt_video_decoding()
         with pytest.raises(RuntimeError, match="this crew has ended"):
             result.result()
 
 
 def test_who_leaves_early_ends_the_crew(own_workers):
     crew = guard.Crew(1)
-    items = guard.decoded_ahead(crew, lambda item: item, range(9))
+    items = guard.videos_decoded_ahead(crew, lambda item: item, range(9))
     assert next(items) == 0
     items.close()
     with pytest.raises(RuntimeError, match="this crew has ended"):
         crew.probe("a.mp4")
     crew = guard.Crew(1)
-    assert list(guard.decoded_ahead(crew, lambda item: item, range(9))) == list(range(9))
+    assert list(guard.videos_decoded_ahead(crew, lambda item: item, range(9))) == list(range(9))
     with pytest.raises(VideoError, match="no such file"):
         crew.probe("a.mp4")
     crew.end()

@@ -18,7 +18,7 @@ from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.training_start.training_inputs import open_training
 from videolstm_jax.types import Clip, Inputs
-from videolstm_jax.video.decode import read
+from videolstm_jax.video.decode import read_video
 from videolstm_jax.workdir.config_json import load_config
 from videolstm_jax.workdir.dataset_json import load_dataset
 from videolstm_jax.workdir.layout import Workdir
@@ -87,7 +87,7 @@ def test_the_stored_maps_below_the_block_give_the_stored_features(joint):
 def predictions_of(folder, video):
     """The predictions of the frames that `evaluate` scores, all but the last one of a video."""
     predictor = Predictor(folder)
-    predictions = [predictor(frame) for frame in read(video.path)]
+    predictions = [predictor(frame) for frame in read_video(video.path)]
     made = [prediction for prediction in predictions if prediction is not None]
     return made[: video.frames - 1]
 

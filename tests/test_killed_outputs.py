@@ -105,7 +105,7 @@ def test_a_killed_overlay(tmp_path):
 
 
 def test_a_killed_prediction(tmp_path):
-    encode.write(tmp_path / "clip.avi", smooth(5, 24, 32), 10, codec="ffv1")
+    encode.write_video(tmp_path / "clip.avi", smooth(5, 24, 32), 10, codec="ffv1")
     film = tmp_path / "out" / "film.mp4"
     words = [tmp_path / "clip.avi", film]
     assert_killed_and_repeated(PREDICT, words, [film, film.with_suffix(".png")])

@@ -10,7 +10,7 @@ from command_line import ROOT, parse, run
 
 from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.command_table import COMMANDS
-from videolstm_jax.config import RunConfig, flatten
+from videolstm_jax.config import RunConfig, flat_settings
 from videolstm_jax.pipeline import stage_command
 from videolstm_jax.presets import configured
 from videolstm_jax.types import Dataset
@@ -163,8 +163,8 @@ def test_a_command_says_the_configuration(cfg):
 
 
 def test_every_setting_has_a_flag():
-    assert [flag.path for flag in config_flags.setting_flags()] == list(flatten(RunConfig()))
-    assert len(flatten(RunConfig())) > 80
+    assert [flag.path for flag in config_flags.setting_flags()] == list(flat_settings(RunConfig()))
+    assert len(flat_settings(RunConfig())) > 80
 
 
 def test_a_setting_that_only_prepare_reads_is_refused_later(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.linking import Track, link, link_all
-from videolstm_jax.localize.scoring import share_scores
+from videolstm_jax.localize.scoring import share_scores_among_tubes
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.types import Tube
 
@@ -125,7 +125,7 @@ def test_two_actors_get_a_tube_each():
 
 def test_scores_are_shared_out_by_mass():
     tracks = [Track(Tube(0, np.ones((3, 4))), 6.0), Track(Tube(1, np.zeros((2, 4))), 2.0)]
-    detections = share_scores("a", tracks, np.array([[0.2, 0.8], [0.4, 0.6]]))
+    detections = share_scores_among_tubes("a", tracks, np.array([[0.2, 0.8], [0.4, 0.6]]))
     assert [(detection.label, detection.tube.start) for detection in detections] == [
         (0, 0),
         (1, 0),

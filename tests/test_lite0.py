@@ -13,7 +13,7 @@ from etils import epath
 from PIL import Image
 
 from videolstm_jax import Predictor, TrainedModel
-from videolstm_jax.backbone.start import starting_point
+from videolstm_jax.backbone.start import starting_backbone_params
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
@@ -24,7 +24,7 @@ from videolstm_jax.nn.network import network_params_for_layers
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.presets import configured
 from videolstm_jax.results import evaluated
-from videolstm_jax.train.graft import graft, named_leaves
+from videolstm_jax.train.graft import graft, named_param_leaves
 from videolstm_jax.train.optim import is_frozen
 from videolstm_jax.types import Dataset
 from videolstm_jax.video import decode
@@ -103,7 +103,7 @@ def test_other_sizes_and_maps_are_the_oracles(tensors, map_layer, side):
 
 def test_flow_starts_from_the_mean_of_the_first_kernel(tensors):
     network = image_network(LITE0, 2, 5)
-    like = named_leaves(jax.eval_shape(network.init, jax.random.key(0)))
+    like = named_param_leaves(jax.eval_shape(network.init, jax.random.key(0)))
     weights = network.weights.convert(tensors)
     leaves = network.weights.starting_leaves(weights, like, 2)
     assert set(like) - set(leaves) == {"logits.kernel", "logits.bias"}
@@ -189,7 +189,7 @@ def test_the_stream_gives_what_the_stages_gave(tmp_path):
     model = TrainedModel.of_run(work, "lstm-rgb")
     bundle = model.save(tmp_path / "bundle")
     predictor = Predictor(bundle)
-    frames = decode.read(video.path)[:5]
+    frames = decode.read_video(video.path)[:5]
     scores = np.stack([predictor(frame).scores for frame in frames])
     np.testing.assert_allclose(scores, expected.scores[:5], atol=1e-5)
 
@@ -198,12 +198,12 @@ def test_the_stream_gives_what_the_stages_gave(tmp_path):
 def test_a_frozen_network_starts_from_the_package_and_keeps_it(tensors, capsys):
     cfg = configured("small", convnet__image_size=32)
     network = image_network(cfg.convnet, 3, 2)
-    start = starting_point(network, cfg, Dataset(("a", "b"), ()))
+    start = starting_backbone_params(network, cfg, Dataset(("a", "b"), ()))
     assert start.preprocessing == "lite0"
     assert start.fingerprints == {"weights": lite0_weights.SHA256}
     assert "logits from random numbers" in capsys.readouterr().out
     published_leaves = convert(tensors).leaves
-    leaves = named_leaves(start.params)
+    leaves = named_param_leaves(start.params)
     assert all(
         np.array_equal(leaves[name], published_leaves[name])
         for name in leaves

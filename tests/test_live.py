@@ -18,7 +18,7 @@ from videolstm_jax.video import decode, encode, live
 
 
 def frames_of(source, **settings):
-    with live.open_live(source, **settings) as stream:
+    with live.open_live_video(source, **settings) as stream:
         return stream.fps, list(stream.frames)
 
 
@@ -27,7 +27,7 @@ def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
     frames = smooth(14, 24, 32)
     for name in ("a.mkv", "a.avi", "a.mp4"):
-        encode.write(folder / name, frames, 10)
+        encode.write_video(folder / name, frames, 10)
     return folder
 
 
@@ -37,7 +37,7 @@ def clips(tmp_path_factory):
 )
 def test_a_file_frame_by_frame(clips, name, settings):
     fps, frames = frames_of(str(clips / name), **settings)
-    np.testing.assert_array_equal(frames, decode.read(clips / name, **settings))
+    np.testing.assert_array_equal(frames, decode.read_video(clips / name, **settings))
     assert fps == settings.get("fps", 10.0)
 
 
@@ -47,26 +47,29 @@ def test_a_pipe(clips, name):
     feeder = subprocess.Popen(["cat", str(clips / name)], stdout=write)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
-        np.testing.assert_array_equal(frames_of("-", pipe=pipe)[1], decode.read(clips / name))
+        np.testing.assert_array_equal(frames_of("-", pipe=pipe)[1], decode.read_video(clips / name))
     assert feeder.wait() == 0
 
 
 def test_standard_input(clips):
     code = (
         "from videolstm_jax.video import live\n"
-        "with live.open_live('-') as stream: print(sum(frame.sum() for frame in stream.frames))"
+        "with live.open_live_video('-') as stream:\n"
+        "    print(sum(frame.sum() for frame in stream.frames))"
     )
     with (clips / "a.mkv").open("rb") as file:
         pipe = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
         done = subprocess.run(
             [sys.executable, "-c", code], stdin=pipe.stdout, capture_output=True, text=True
         )
-    assert int(done.stdout) == decode.read(clips / "a.mkv").sum(), done.stderr
+    assert int(done.stdout) == decode.read_video(clips / "a.mkv").sum(), done.stderr
 
 
 def test_an_mp4_that_cannot_be_piped(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (20, 128, 128, 3)).astype(np.uint8)
-    encode.write(tmp_path / "a.mp4", noise, crf=5)  # more than is read ahead, its index at the end
+    encode.write_video(
+        tmp_path / "a.mp4", noise, crf=5
+    )  # more than is read ahead, its index at the end
     read, write = os.pipe()
     with (
         subprocess.Popen(["cat", str(tmp_path / "a.mp4")], stdout=write) as feeder,
@@ -88,33 +91,36 @@ def test_a_pipe_of_something_else(content, message):
 
 
 def test_damage_is_told_where_it_lies(tmp_path):
-    encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
+    encode.write_video(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
     data = (tmp_path / "a.avi").read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: int(len(data) * 0.6)])
     frames_before = []
     with (
         pytest.raises(VideoError, match=r"cut\.avi"),
-        live.open_live(tmp_path / "cut.avi") as stream,
+        live.open_live_video(tmp_path / "cut.avi") as stream,
     ):
         for frame in stream.frames:
             frames_before.append(frame.shape)
     assert 15 < len(frames_before) < 30 and set(frames_before) == {(48, 64, 3)}
-    with live.open_live(tmp_path / "cut.avi", max_frames=1) as stream:
+    with live.open_live_video(tmp_path / "cut.avi", max_frames=1) as stream:
         assert len(list(stream.frames)) == 1
-    with pytest.raises(VideoError, match="no such file"), live.open_live(tmp_path / "none.avi"):
+    with (
+        pytest.raises(VideoError, match="no such file"),
+        live.open_live_video(tmp_path / "none.avi"),
+    ):
         pass
 
 
 def test_damage_within_the_stream_is_told_where_it_lies(tmp_path):
     """Overwritten bytes make the codec itself complain, while the frames are being read."""
-    encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mpeg4")
+    encode.write_video(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mpeg4")
     data = bytearray((tmp_path / "a.avi").read_bytes())
     middle = len(data) // 2
     data[middle : middle + 200] = np.random.default_rng(0).bytes(200)
     (tmp_path / "a.avi").write_bytes(data)
     frames_before = []
     with (
-        live.open_live(tmp_path / "a.avi") as stream,
+        live.open_live_video(tmp_path / "a.avi") as stream,
         pytest.raises(VideoError, match=r"a\.avi: damaged"),
     ):
         frames_before.extend(stream.frames)
@@ -158,7 +164,7 @@ def server(clips):
 @pytest.mark.parametrize("settings", [{}, {"fps": 4.0, "max_frames": 3}])
 def test_an_address_in_the_network(clips, server, settings):
     fps, frames = frames_of(f"{server}/a.mp4", **settings)
-    np.testing.assert_array_equal(frames, decode.read(clips / "a.mp4", **settings))
+    np.testing.assert_array_equal(frames, decode.read_video(clips / "a.mp4", **settings))
     assert fps == settings.get("fps", 10.0)
 
 

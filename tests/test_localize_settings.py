@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.localize.scoring import VideoOutput, detections_of, score_tracks
-from videolstm_jax.localize.trim import frame_gain, trim_tubes
+from videolstm_jax.localize.scoring import VideoOutput, detections_of_tube, score_tracks
+from videolstm_jax.localize.trim import trim_gain, trim_tubes
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 
 SIZE, FRAMES = (48, 64), 13
@@ -23,7 +23,7 @@ def test_the_defaults_are_one_tube_with_the_mean_of_frame_scores(output):
     tube = video_tube(output.attention, SIZE, FRAMES, settings=LocalizeConfig())
     np.testing.assert_array_equal(track.tube.boxes, tube.boxes)
     detections = score_tracks([track], output, LocalizeConfig())
-    assert detections == detections_of("a", track.tube, output.frame_scores)
+    assert detections == detections_of_tube("a", track.tube, output.frame_scores)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_tubes_are_cut_last(output):
     tracks = video_tracks(output.attention, SIZE, FRAMES, settings=settings)
     full = score_tracks(tracks, output, LocalizeConfig(tubes=0))
     cut = score_tracks(tracks, output, settings)
-    gain = frame_gain(output.frame_scores, output.attention, "mean")
+    gain = trim_gain(output.frame_scores, output.attention, "mean")
 
     def spans(detections):
         return [(d.label, d.score, d.tube.start, len(d.tube.boxes)) for d in detections]

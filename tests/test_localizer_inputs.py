@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from videolstm_jax.localize.inputs import (
     camera_free_flow,
-    feature_size,
+    feature_magnitude,
     flow_magnitude,
     localizer_input,
 )
@@ -24,7 +24,7 @@ def test_feature_size_is_the_mean_of_absolute_values():
             for frame in x
         ]
     )
-    np.testing.assert_allclose(feature_size(x), by_hand, rtol=1e-6)
+    np.testing.assert_allclose(feature_magnitude(x), by_hand, rtol=1e-6)
 
 
 def test_weighted_features_are_the_size_of_attention_times_features():
@@ -32,7 +32,7 @@ def test_weighted_features_are_the_size_of_attention_times_features():
     x = RNG.normal(size=(3, 7, 7, 4))
     product = np.abs(ATTENTION[..., None] * x).mean(-1)
     np.testing.assert_allclose(
-        localizer_input("weighted_features", ATTENTION, feature_size(x)),
+        localizer_input("weighted_features", ATTENTION, feature_magnitude(x)),
         product / product.sum((1, 2), keepdims=True),
         rtol=1e-5,
     )

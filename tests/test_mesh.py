@@ -8,7 +8,7 @@ from learnable_clips import CFG, clips
 from videolstm_jax.config import OptimConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate, spread_batch
+from videolstm_jax.train.mesh import batch_on_mesh, data_mesh, mesh_text, replicate
 from videolstm_jax.train.optim import rmsprop
 from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import make_step, model_loss
@@ -21,7 +21,7 @@ def _trained(devices, steps=5, shards=0):
     step = make_step(model_loss(model.apply), tx, 0, mesh=mesh, shards=shards)
     losses = []
     for k in range(steps):
-        state, metrics = step(state, spread_batch(clips(k, batch=8), mesh))
+        state, metrics = step(state, batch_on_mesh(clips(k, batch=8), mesh))
         jax.block_until_ready(
             state
         )  # steps in flight can deadlock the all-reduce of fake devices on few cores
@@ -47,7 +47,7 @@ def test_with_shards_every_number_of_devices_gives_the_same_bits():
 
 
 def test_the_batch_is_spread():
-    placed = spread_batch(clips(batch=8), data_mesh(4, 8))
+    placed = batch_on_mesh(clips(batch=8), data_mesh(4, 8))
     assert {shard.data.shape for shard in placed.clip.inputs.x.addressable_shards} == {
         (2, 3, 3, 3, 4)
     }

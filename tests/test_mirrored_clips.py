@@ -7,7 +7,7 @@ from benchmarks import mirrored_clips
 from videolstm_jax.presets import configured
 from videolstm_jax.types import Scores
 from videolstm_jax.video import encode
-from videolstm_jax.video.decode import read
+from videolstm_jax.video.decode import read_video
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import save_scores
 
@@ -18,10 +18,10 @@ def test_each_test_clip_is_listed_as_filmed_and_mirrored(tmp_path):
         for performer in range(3):
             path = tmp_path / "videos" / name / f"p{performer}_{name}.mkv"
             path.parent.mkdir(parents=True, exist_ok=True)
-            encode.write(path, frames, codec="ffv1")
+            encode.write_video(path, frames, codec="ffv1")
     work = tmp_path / "work"
     mirrored_clips._write_clips(tmp_path / "videos", work, 3)
-    flipped = read(work / "clips" / "bend" / "p1_bend_mirrored.mkv")
+    flipped = read_video(work / "clips" / "bend" / "p1_bend_mirrored.mkv")
     np.testing.assert_array_equal(flipped, frames[:, :, ::-1])
     assert (work / "lists1" / "testlist01.txt").read_text().split() == [
         "bend/p1_bend.mkv",

@@ -15,7 +15,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.video import encode
-from videolstm_jax.video.decode import read
+from videolstm_jax.video.decode import read_video
 from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
 from videolstm_jax.workdir.layout import Workdir
 
@@ -50,9 +50,9 @@ def _flip_files(work, folder):
     dataset = load_dataset(work / "dataset.json")
     flipped_videos = []
     for video in dataset.videos:
-        frames = read(video.path)
+        frames = read_video(video.path)
         path = folder / f"{video.name.replace('/', '_')}.mkv"
-        encode.write(path, frames[:, :, ::-1], codec="ffv1")
+        encode.write_video(path, frames[:, :, ::-1], codec="ffv1")
         flipped_videos.append(video._replace(path=str(path)))
         flow_path = work / "flow" / f"{video.name}.zip"
         flow = flow_file.read_flow(flow_path).astype(int)[:, :, ::-1]
@@ -128,7 +128,7 @@ def test_a_killed_extraction_goes_on(work, tmp_path, monkeypatch):
     killed = tmp_path / "work"
     shutil.copytree(work, killed)
     shutil.rmtree(killed / "features" / "rgb")
-    original, views = extract.write_features, []
+    original, views = extract.write_extracted_features, []
 
     def dying(block, *args):
         views.append(block.view)
@@ -136,7 +136,7 @@ def test_a_killed_extraction_goes_on(work, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         original(block, *args)
 
-    monkeypatch.setattr(extract, "write_features", dying)
+    monkeypatch.setattr(extract, "write_extracted_features", dying)
     with pytest.raises(KeyboardInterrupt):
         extract.run(_settings(killed, "rgb", data__mirrored=True))
     # The second video lacks its mirrored view alone.

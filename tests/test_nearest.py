@@ -8,7 +8,7 @@ from videolstm_jax.measure.nearest import (
     motion_energy,
     nearest_scores,
     size_and_length_of_videos,
-    size_warning,
+    size_baseline_warning,
 )
 from videolstm_jax.stages import nearest
 from videolstm_jax.types import Dataset, Video
@@ -100,4 +100,4 @@ def test_size_and_length_by_hand():
 )
 def test_a_warning_needs_more_than_chance(right, total, chance, warned):
     """Wilson's interval of 8 of 30 begins at .142, that of 15 of 30 at .332."""
-    assert bool(size_warning(right, total, chance)) == warned
+    assert bool(size_baseline_warning(right, total, chance)) == warned

@@ -14,7 +14,7 @@ from training_workdir import config, damage_record, write_work
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.loop import fit
-from videolstm_jax.train.mesh import data_mesh, replicate, spread_batch
+from videolstm_jax.train.mesh import batch_on_mesh, data_mesh, replicate
 from videolstm_jax.train.numerics.divergence import Diverged
 from videolstm_jax.train.numerics.finite import names_of_checked_numbers, not_finite_problem
 from videolstm_jax.train.record import Plan
@@ -111,7 +111,7 @@ def test_a_skipped_step_leaves_parameters_and_optimizer_to_the_bit(devices, shar
         before = flat(state)
         batch = batch_of(number, FAULTS.get(number, ""))
         if mesh is not None:
-            batch = spread_batch(batch, mesh)
+            batch = batch_on_mesh(batch, mesh)
         state, metrics = step(state, batch)
         metrics = jax.device_get(metrics)
         assert int(state.step) == number + 1

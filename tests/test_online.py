@@ -13,7 +13,7 @@ from videolstm_jax.clips import blocks
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.flow_images import flow_file
-from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow, both_streams
+from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow, frames_and_flow_images
 from videolstm_jax.pipeline import plan, run
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import extract, fit_convnet, prepare
@@ -32,7 +32,7 @@ def stored(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     for k, length in enumerate((5, 30, 9, 34)):
         side = (48, 36) if k % 2 else (32, 40)
-        encode.write(
+        encode.write_video(
             folder / "videos" / ("jump" if k < 2 else "run") / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4",
             smooth(length, *side, seed=k),
         )
@@ -93,7 +93,7 @@ def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
     cfg = change(cfg, workdir=str(tmp_path / "work"), flow__online=True)
     prepare.run(cfg)
     shutil.copytree(folder / "work" / "convnets", tmp_path / "work" / "convnets")
-    shown, plain, videos = [], blocks.both_streams, []
+    shown, plain, videos = [], blocks.frames_and_flow_images, []
     monkeypatch.setattr(
         extract.ProgressLine, "show", lambda progress, number, *args, **named: shown.append(number)
     )
@@ -106,11 +106,11 @@ def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
             videos.append(result[0].name)
             yield result
 
-    monkeypatch.setattr(blocks, "both_streams", dying)
+    monkeypatch.setattr(blocks, "frames_and_flow_images", dying)
     with pytest.raises(KeyboardInterrupt):
         extract.run(cfg)
     assert shown == [1, 2]
-    monkeypatch.setattr(blocks, "both_streams", plain)
+    monkeypatch.setattr(blocks, "frames_and_flow_images", plain)
     extract.run(cfg)
     assert shown == [1, 2, 1, 2]
     assert (
@@ -165,7 +165,7 @@ def test_a_video_that_changed_is_refused(stored, tmp_path):
     dataset = load_dataset(folder / "work" / "dataset.json")
     video = dataset.videos[0]
     settings = FlowSettings.of(index, "index")
-    ((_, rgb, flow),) = both_streams([video], settings, FrameFormat((16, 16)))
+    ((_, rgb, flow),) = frames_and_flow_images([video], settings, FrameFormat((16, 16)))
     assert rgb.shape == (video.frames - 1, 16, 16, 3) and flow.images.shape == (
         video.frames - 1,
         16,
@@ -175,10 +175,10 @@ def test_a_video_that_changed_is_refused(stored, tmp_path):
     with pytest.raises(
         VideoError, match=f"{video.frames} frames; expected 99, as when the stage prepare read it"
     ):
-        list(both_streams([video._replace(frames=99)], settings, FrameFormat((16, 16))))
+        list(frames_and_flow_images([video._replace(frames=99)], settings, FrameFormat((16, 16))))
     with pytest.raises(VideoError, match="no such file"):
         list(
-            both_streams(
+            frames_and_flow_images(
                 [video._replace(path=str(tmp_path / "gone.mp4"))], settings, FrameFormat((16, 16))
             )
         )

@@ -31,4 +31,4 @@ def test_areas_under_a_known_curve():
 
 def test_refuses_an_unknown_style():
     with pytest.raises(ValueError, match="style is 'coco'; expected one of 'voc', 'act'"):
-        overlap.style_of("coco")
+        overlap.overlap_style("coco")

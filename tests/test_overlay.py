@@ -105,7 +105,8 @@ def test_large_frames_shrink_to_means():
 
 def test_scaled_boxes():
     np.testing.assert_allclose(
-        overlay.scaled(np.array([[0, 10, 64, 24]]), (64, 48), (256, 96)), [[0, 20, 256, 48]]
+        overlay.scaled_to_shown(np.array([[0, 10, 64, 24]]), (64, 48), (256, 96)),
+        [[0, 20, 256, 48]],
     )
 
 

@@ -8,9 +8,9 @@ from paper_plans import plan, request, shapes
 
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
-from videolstm_jax.paper.costs import dataset_of_place, plan_cost_text, task_costs
-from videolstm_jax.paper.plan import plan_rows
-from videolstm_jax.paper.rates import measured_stage_cost
+from videolstm_jax.paper.costs import dataset_of_paper_place, paper_cost_text, paper_task_costs
+from videolstm_jax.paper.plan import plan_paper_rows
+from videolstm_jax.paper.rates import measured_paper_stage_cost
 from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.quantities import duration_text
@@ -18,7 +18,7 @@ from videolstm_jax.train.cost import model_sizes
 
 TERAFLOPS = 100
 # Thousands of videos, the same for every row.
-published = functools.cache(dataset_of_place)
+published = functools.cache(dataset_of_paper_place)
 # Side and depth of the map that each cell reads, and of its motion. A vector is a 1 x 1 map.
 POOL5, FC7 = (7, 512), (1, 4096)
 INPUTS = {
@@ -86,12 +86,12 @@ def test_the_parameters_of_a_cell_are_those_of_the_equations(cell, dataset):
 def costs():
     """The cost of every stage of all rows, by its name; nothing is timed."""
     tasks = plan(settings={"convnet__weights": "vgg16.h5"}, external={})
-    return {cost.task.name: cost for cost in task_costs(tasks, TERAFLOPS)}
+    return {cost.task.name: cost for cost in paper_task_costs(tasks, TERAFLOPS)}
 
 
 @pytest.mark.parametrize("row", find_paper_rows([]), ids=lambda row: row.name)
 def test_the_plan_of_a_row_is_consistent(row, costs):
-    tasks = plan_rows([row], request(settings={"convnet__weights": "vgg16.h5"}, external={}))
+    tasks = plan_paper_rows([row], request(settings={"convnet__weights": "vgg16.h5"}, external={}))
     for task in tasks:
         cost, cfg = costs[task.name], task.step.cfg
         dataset = task.name.partition("-")[0]
@@ -150,7 +150,7 @@ def test_the_cost_of_a_table_has_disk_and_hours(costs):
     # 13.7 GFLOP a frame, forwards and backwards, would be 2.9 hours; an update counts as 4 passes.
     assert 3600 * 2.9 < costs["ucf101-1/train videolstm-rgb"].seconds < 3600 * 4.5
     assert costs["hmdb51-3/train videolstm-rgb"].disk > 1e9
-    text = plan_cost_text(list(costs.values()), TERAFLOPS)
+    text = paper_cost_text(list(costs.values()), TERAFLOPS)
     assert "work/ucf101-1: 13320 videos, 2,504,160 frames" in text
     assert f"one device that sustains {TERAFLOPS} TFLOP/s" in text
     # The sum has every stage, those with measured rates too.
@@ -167,15 +167,15 @@ def test_stages_on_a_processor_have_measured_rates(costs):
     assert costs["ucf101-1/idt"].seconds == pytest.approx(FRAMES["ucf101"] / 4.3)
     dataset, _ = published("work/ucf101-1")
     # Below 190 GB and 5.8 GB of Fisher vectors with this limit, says docs/trajectories.md.
-    limited = measured_stage_cost("idt", configured("paper", idt__limit=10_000), dataset)
+    limited = measured_paper_stage_cost("idt", configured("paper", idt__limit=10_000), dataset)
     assert limited.disk == pytest.approx(192e9, rel=0.02)
-    given = measured_stage_cost("idt", configured("paper", idt__files="tracks"), dataset)
+    given = measured_paper_stage_cost("idt", configured("paper", idt__files="tracks"), dataset)
     assert given.seconds == 0 and given.disk == pytest.approx(5.8e9, rel=0.01)
-    online = measured_stage_cost("prepare", configured("paper", flow__online=True), dataset)
+    online = measured_paper_stage_cost("prepare", configured("paper", flow__online=True), dataset)
     assert online.seconds == pytest.approx(24 * 60, rel=0.03) and online.disk == 0
     every, fourth = (
-        measured_stage_cost("objects", configured("paper", objects__stride=stride), dataset)
+        measured_paper_stage_cost("objects", configured("paper", objects__stride=stride), dataset)
         for stride in (1, 4)
     )
     assert fourth.seconds < every.seconds / 3 and fourth.disk == every.disk
-    assert measured_stage_cost("train", configured("paper"), dataset) is None
+    assert measured_paper_stage_cost("train", configured("paper"), dataset) is None

@@ -4,9 +4,9 @@ import pytest
 from paper_plans import VIDEOS, plan, request, shapes
 
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.costs import dataset_of_place
-from videolstm_jax.paper.plan import plan_rows, task_waves
-from videolstm_jax.paper.request import request_of
+from videolstm_jax.paper.costs import dataset_of_paper_place
+from videolstm_jax.paper.plan import paper_task_waves, plan_paper_rows
+from videolstm_jax.paper.request import paper_request_of
 from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.train.cost import model_sizes
@@ -33,14 +33,14 @@ def test_every_row_can_be_planned_alone(everything):
     on_test = any("-on-test" in name for name in names)
     preset = "authors" if on_test else "paper"
     for row in find_paper_rows([]):
-        tasks = plan_rows([row], request(preset, on_test=on_test))
+        tasks = plan_paper_rows([row], request(preset, on_test=on_test))
         assert names.issuperset(task.name for task in tasks)
         assert tasks
 
 
 def test_waves_have_no_task_before_its_needs(everything):
     done = set()
-    for wave in task_waves(everything):
+    for wave in paper_task_waves(everything):
         for task in wave:
             assert done.issuperset(task.needs)
         done.update(task.name for task in wave)
@@ -53,7 +53,7 @@ def test_sizes_grafts_and_files_fit_at_the_size_of_the_paper(everything):
         cfg = task.step.cfg
         if task.step.stage != "train":
             continue
-        dataset, counted = dataset_of_place(cfg.workdir)
+        dataset, counted = dataset_of_paper_place(cfg.workdir)
         sizes = model_sizes(cfg, dataset)
         assert not counted and sizes.classes == {"u": 101, "h": 51}[cfg.workdir[5]]
         spatial = (7, 512) if cfg.model.cell != "lstm" else (1, 4096)
@@ -175,11 +175,11 @@ def test_a_plan_without_its_data_is_refused(name, options, message):
 def test_figures_need_boxes():
     cfg = configured("paper", workdir="work", data__videos="UCF-101")
     with pytest.raises(ConfigError, match=r"figure4a/alstm/smooth needs --data\.boxes=BOXES"):
-        plan_rows(find_paper_rows(["figure4"]), request_of(cfg, videos=VIDEOS))
+        plan_paper_rows(find_paper_rows(["figure4"]), paper_request_of(cfg, videos=VIDEOS))
 
 
 @pytest.mark.parametrize("setting", ["seed", "model__cell", "data__split", "train__keep"])
 def test_settings_of_a_row_are_not_for_the_user(setting):
     values = {"seed": 1, "model__cell": "lstm", "data__split": 2, "train__keep": "last"}
     with pytest.raises(ConfigError, match="is decided by each row of the paper"):
-        request_of(configured("paper", **{setting: values[setting]}))
+        paper_request_of(configured("paper", **{setting: values[setting]}))

@@ -6,10 +6,14 @@ from paper_archives import request
 
 from videolstm_jax import files
 from videolstm_jax.paper.figure4 import draw_figure4, read_figure4_curve
-from videolstm_jax.paper.request import SplitPlace, places_of
-from videolstm_jax.paper.results import collect_results, measures_path_of_row, scores_path_of_row
+from videolstm_jax.paper.request import SplitPlace, paper_places_of
+from videolstm_jax.paper.results import (
+    collect_paper_results,
+    measures_path_of_paper_row,
+    scores_path_of_paper_row,
+)
 from videolstm_jax.paper.rows import ROWS, find_paper_rows
-from videolstm_jax.paper.showing import results_text
+from videolstm_jax.paper.showing import paper_results_text
 from videolstm_jax.types import Dataset, Scores, Video
 from videolstm_jax.workdir.config_json import save_config
 from videolstm_jax.workdir.dataset_json import save_dataset
@@ -41,15 +45,15 @@ def write_row(root, name, asked, rights, **options):
     row = ROWS[name]
     rights = iter(rights)
     for seed in asked.seeds:
-        for place in places_of(row):
+        for place in paper_places_of(row):
             write_dataset(root, place)
             right = next(rights)
             if right is not None:
-                write_scores(scores_path_of_row(row, place, asked, seed), right, **options)
+                write_scores(scores_path_of_paper_row(row, place, asked, seed), right, **options)
 
 
 def collected(name, asked):
-    (result,) = collect_results([ROWS[name]], asked)
+    (result,) = collect_paper_results([ROWS[name]], asked)
     return result
 
 
@@ -82,7 +86,7 @@ def test_a_difference_needs_a_number_of_the_paper(tmp_path):
     assert collected(name, asked).delta == pytest.approx(75 - 92.2)
     write_scores(tmp_path / "idt-ucf101.npz", 2)
     assert collected("table4/ucf101/idt", asked).mean == 50
-    text = results_text(collect_results([ROWS[name]], asked), asked, COMMAND)
+    text = paper_results_text(collect_paper_results([ROWS[name]], asked), asked, COMMAND)
     assert [line.split() for line in text.splitlines()][1] == [name, "92.2", "75.0", "-17.2", "1/1"]
 
 
@@ -116,10 +120,10 @@ def test_results_that_depend_on_the_test_list_are_marked(tmp_path):
     write_row(tmp_path, name, asked, [3], trained=np.ones(4, bool))
     result = collected(name, asked)
     assert result.on_test
-    text = results_text([result], asked, COMMAND)
+    text = paper_results_text([result], asked, COMMAND)
     assert " 75.0! " in text and "THE CHECKPOINT WAS CHOSEN ON THE TEST LIST" in text
-    unmarked = results_text(
-        collect_results([ROWS["table1/ucf101/flow/lstm"]], asked), asked, COMMAND
+    unmarked = paper_results_text(
+        collect_paper_results([ROWS["table1/ucf101/flow/lstm"]], asked), asked, COMMAND
     )
     assert "!" not in unmarked
 
@@ -129,7 +133,7 @@ def test_the_table_names_what_is_missing_and_its_command(tmp_path, width):
     asked = request(tmp_path)
     write_dataset(tmp_path, SplitPlace("ucf101", 1))
     rows = find_paper_rows([])
-    text = results_text(collect_results(rows, asked), asked, COMMAND, width=width)
+    text = paper_results_text(collect_paper_results(rows, asked), asked, COMMAND, width=width)
     table, _, missing = text.partition("\nmissing:\n")
     assert max(map(len, table.splitlines())) <= width
     assert "no lstm-rgb/scores.npz: ucf101-1 seed 0" in missing
@@ -154,7 +158,7 @@ def test_backbones_from_random_numbers_are_marked(tmp_path, backbone, inputs, ma
     save_config(folder, cfg, convnet={"backbone": backbone}, inputs=inputs)
     result = collected(name, asked)
     assert result.random_start == marked
-    text = results_text([result], asked, COMMAND)
+    text = paper_results_text([result], asked, COMMAND)
     assert (" 50.0* " in text) == ("started from random numbers" in text) == marked
 
 
@@ -177,7 +181,7 @@ def figure(tmp_path):
     for row in find_paper_rows(["figure4"]):
         for seed in (0, 1):
             if (row.name, seed) != ("figure4a/alstm/raw", 1):
-                path = measures_path_of_row(row, SplitPlace("ucf101", 1), asked, seed)
+                path = measures_path_of_paper_row(row, SplitPlace("ucf101", 1), asked, seed)
                 write_measures(path, 0.7 + 0.1 * seed)
     return asked
 
@@ -213,5 +217,7 @@ def test_nothing_is_drawn_without_a_curve(tmp_path):
     write_dataset(tmp_path, SplitPlace("ucf101", 1))
     assert draw_figure4(find_paper_rows(["figure4"]), asked, str(tmp_path / "figure4")) == []
     row = ROWS["figure4a/alstm/smooth"]
-    write_measures(measures_path_of_row(row, SplitPlace("ucf101", 1), asked, 0), 0.5, trained=2)
+    write_measures(
+        measures_path_of_paper_row(row, SplitPlace("ucf101", 1), asked, 0), 0.5, trained=2
+    )
     assert read_figure4_curve(row, asked).on_test

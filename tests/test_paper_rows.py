@@ -5,7 +5,7 @@ from command_line import ROOT, run
 
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.listing import paper_row_text, paper_rows_text, published_text
+from videolstm_jax.paper.listing import paper_row_text, paper_rows_text, published_paper_text
 from videolstm_jax.paper.numbers import NUMBERS
 from videolstm_jax.paper.rows import EXTERNAL, ROWS, find_paper_rows
 
@@ -88,8 +88,8 @@ def test_a_name_that_fits_no_row_is_refused(name, hint):
 def test_a_number_has_a_row_and_a_source_and_the_others_are_unknown():
     for name, number in NUMBERS.items():
         assert name in ROWS and 0 < number.per_cent < 100 and number.source
-    assert published_text(ROWS["table4/ucf101/idt+objects+videolstm"]) == "92.2"
-    assert published_text(ROWS["table1/ucf101/rgb/lstm"]) == "?"
+    assert published_paper_text(ROWS["table4/ucf101/idt+objects+videolstm"]) == "92.2"
+    assert published_paper_text(ROWS["table1/ucf101/rgb/lstm"]) == "?"
 
 
 def test_the_documents_have_the_known_numbers():
@@ -107,7 +107,7 @@ def test_the_list_fits_the_terminal(width):
     lines = paper_rows_text(rows, width=width).splitlines()
     assert max(map(len, lines)) <= width
     for row, line in zip(rows, lines[1:], strict=False):
-        assert line.startswith(f"{row.name} ") and line.endswith(f" {published_text(row)}")
+        assert line.startswith(f"{row.name} ") and line.endswith(f" {published_paper_text(row)}")
 
 
 def test_one_row_is_described_in_full():

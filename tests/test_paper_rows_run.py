@@ -8,12 +8,12 @@ import pytest
 from command_line import run
 from paper_archives import SETTINGS, request, write_hmdb51, write_ucf101
 
-from videolstm_jax.config import as_text
+from videolstm_jax.config import setting_text
 from videolstm_jax.errors import FileError
-from videolstm_jax.paper.execute import is_task_finished, run_tasks
+from videolstm_jax.paper.execute import is_paper_task_finished, run_paper_tasks
 from videolstm_jax.paper.figure4 import draw_figure4
-from videolstm_jax.paper.plan import plan_rows
-from videolstm_jax.paper.results import collect_results
+from videolstm_jax.paper.plan import plan_paper_rows
+from videolstm_jax.paper.results import collect_paper_results
 from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.types import Scores
@@ -30,7 +30,7 @@ ROWS = ("table2/hmdb51/appearance/alstm/split1", "figure4/alstm", "table1/ucf101
 def make(rows, asked):
     """Runs rows without a print, and returns what was printed."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        run_tasks(plan_rows(rows, asked))
+        run_paper_tasks(plan_paper_rows(rows, asked))
     return printed.getvalue()
 
 
@@ -51,7 +51,7 @@ def finished(archives):
 
 
 def test_some_rows_end_with_a_number(finished, archives):
-    results = collect_results(find_paper_rows(ROWS), finished)
+    results = collect_paper_results(find_paper_rows(ROWS), finished)
     assert [result.row.name for result in results] == [
         "table1/ucf101/rgb/convnet",
         "table2/hmdb51/appearance/alstm/split1",
@@ -68,8 +68,8 @@ def test_some_rows_end_with_a_number(finished, archives):
 
 def test_a_finished_stage_is_skipped_and_the_others_go_on(finished):
     printed = make(find_paper_rows(ROWS), finished)
-    tasks = plan_rows(find_paper_rows(ROWS), finished)
-    assert printed.count("finished: ") == sum(map(is_task_finished, tasks)) == 4
+    tasks = plan_paper_rows(find_paper_rows(ROWS), finished)
+    assert printed.count("finished: ") == sum(map(is_paper_task_finished, tasks)) == 4
     assert "step 1/3" not in printed
 
 
@@ -91,7 +91,9 @@ def test_hmdb51_starts_from_all_but_the_classifier(finished):
 
 
 def test_the_command_shows_what_is_there(finished, archives):
-    flags = [f"--{name.replace('__', '.')}={as_text(value)}" for name, value in SETTINGS.items()]
+    flags = [
+        f"--{name.replace('__', '.')}={setting_text(value)}" for name, value in SETTINGS.items()
+    ]
     words = [*flags, f"--workdir={finished.root}", f"--videos={archives / 'UCF-101'}"]
     done = run("launch.paper", "table1/ucf101/rgb", "figure4a", "--show", *words)
     assert done.returncode == 0, done.stderr
@@ -105,7 +107,7 @@ def test_the_command_shows_what_is_there(finished, archives):
 
 
 def test_a_row_of_other_systems_without_their_files_is_missing(finished):
-    (result,) = collect_results(find_paper_rows(["table4/ucf101/idt"]), finished)
+    (result,) = collect_paper_results(find_paper_rows(["table4/ucf101/idt"]), finished)
     assert result.missing == ("ucf101-1 seed 0: no idt/scores.npz",)
 
 
@@ -139,13 +141,13 @@ def test_every_row_ends_with_a_number(archives, preset):
         pytest.importorskip("sklearn", reason="needs scikit-learn")
     rows = find_paper_rows([])
     make(rows, asked)
-    for result in collect_results(rows, asked):
+    for result in collect_paper_results(rows, asked):
         assert 0 <= result.mean <= 100, result.row.name
         # ConvNets and other systems choose nothing on the test list.
         chooses = result.row.cell != "convnet" and bool(result.row.streams)
         assert result.on_test == (on_test and chooses), result.row.name
     splits = [row._replace(splits=(split,)) for row in rows for split in row.splits]
-    assert all(result.mean is not None for result in collect_results(splits, asked))
+    assert all(result.mean is not None for result in collect_paper_results(splits, asked))
     assert len(draw_figure4(find_paper_rows(["figure4"]), asked, str(archives / preset))) == 4
 
 
@@ -154,5 +156,5 @@ def test_damaged_scores_are_named(finished, tmp_path):
     content = path.read_bytes()
     path.write_bytes(content[:50])
     with pytest.raises(FileError, match=r"scores\.npz"):
-        collect_results(find_paper_rows(ROWS), finished)
+        collect_paper_results(find_paper_rows(ROWS), finished)
     path.write_bytes(content)

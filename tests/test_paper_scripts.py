@@ -6,8 +6,8 @@ import subprocess
 import pytest
 import yaml
 
-from videolstm_jax.paper.plan import PlannedStage, plan_rows, task_waves
-from videolstm_jax.paper.request import request_of
+from videolstm_jax.paper.plan import PlannedStage, paper_task_waves, plan_paper_rows
+from videolstm_jax.paper.request import paper_request_of
 from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.paper.scripts import SCRIPTS, Cluster, jobset_script, shell_script, slurm_script
 from videolstm_jax.presets import configured
@@ -36,7 +36,9 @@ echo "$(grep -c ^sbatch "$LOG")00"
 def tasks():
     cfg = configured("paper", workdir="work", data__videos="a folder/it's")
     videos = {"ucf101": "a folder/it's", "hmdb51": "hmdb51_org"}
-    return plan_rows(find_paper_rows(["table3/hmdb51/split1"]), request_of(cfg, videos=videos))
+    return plan_paper_rows(
+        find_paper_rows(["table3/hmdb51/split1"]), paper_request_of(cfg, videos=videos)
+    )
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_slurm_gets_an_array_for_each_wave(tasks, tmp_path, programs):
     done, log = run_script(tmp_path, slurm_script(tasks, CLUSTER), programs)
     assert done.returncode == 0, done.stderr
     submissions = [line for line in log if line.startswith("sbatch")]
-    ordered = task_waves(tasks)
+    ordered = paper_task_waves(tasks)
     first = 0
     for number, (wave, line) in enumerate(zip(ordered, submissions, strict=True)):
         assert "--parsable --gres=gpu:2 --time=1:00 --comment=a b " in line
@@ -125,7 +127,7 @@ def test_a_jobset_has_an_indexed_job_for_each_wave(tasks, tmp_path, programs):
     manifest = yaml.safe_load(jobset_script(tasks, CLUSTER))
     assert manifest["apiVersion"] == "jobset.x-k8s.io/v1alpha2" and manifest["kind"] == "JobSet"
     assert manifest["metadata"]["name"] == "table3-hmdb51"
-    jobs, ordered = manifest["spec"]["replicatedJobs"], task_waves(tasks)
+    jobs, ordered = manifest["spec"]["replicatedJobs"], paper_task_waves(tasks)
     assert len(jobs) == len(ordered)
     for number, (job, wave) in enumerate(zip(jobs, ordered, strict=True)):
         before = [{"name": f"wave-{number - 1}", "status": "Complete"}]

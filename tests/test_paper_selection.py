@@ -4,9 +4,13 @@ import pytest
 from command_line import run
 
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.request import lacks_paper_weights, request_of
+from videolstm_jax.paper.request import lacks_paper_weights, paper_request_of
 from videolstm_jax.paper.rows import ROWS, find_paper_rows
-from videolstm_jax.paper.selection import require_weights, select_rows, selection_notes
+from videolstm_jax.paper.selection import (
+    paper_selection_notes,
+    require_paper_weights,
+    select_paper_rows,
+)
 from videolstm_jax.presets import configured
 
 UCF101 = {"ucf101": "UCF101"}
@@ -15,21 +19,21 @@ BOTH = {"ucf101": "UCF101", "hmdb51": "hmdb51_org"}
 
 def request(videos=UCF101, preset="paper", **settings):
     cfg = configured(preset, workdir="work", data__videos="UCF101", **settings)
-    return request_of(cfg, videos=videos)
+    return paper_request_of(cfg, videos=videos)
 
 
 def test_rows_without_their_data_are_left_out_and_named():
-    selection = select_rows(["table1", "figure4"], request())
+    selection = select_paper_rows(["table1", "figure4"], request())
     assert selection.rows == find_paper_rows(["table1/ucf101"])
-    first, second, *_ = selection_notes(selection, request())
+    first, second, *_ = paper_selection_notes(selection, request())
     assert first == "left out: 10 rows (table1/hmdb51); --hmdb51=HMDB51 adds them"
     assert second == "left out: 6 rows (figure4a, figure4b); --data.boxes=BOXES adds them"
 
 
 def test_nothing_is_left_out_where_all_was_given():
     given = request(BOTH, data__boxes="b.pkl", convnet__weights="vgg16.h5")
-    selection = select_rows([], given)
-    assert selection.rows == find_paper_rows([]) and selection_notes(selection, given) == []
+    selection = select_paper_rows([], given)
+    assert selection.rows == find_paper_rows([]) and paper_selection_notes(selection, given) == []
 
 
 @pytest.mark.parametrize(
@@ -43,7 +47,7 @@ def test_nothing_is_left_out_where_all_was_given():
 )
 def test_a_row_named_itself_and_a_plan_of_no_row_are_refused(names, message):
     with pytest.raises(ConfigError, match=message):
-        select_rows(names, request())
+        select_paper_rows(names, request())
 
 
 @pytest.mark.parametrize(
@@ -67,13 +71,13 @@ def test_a_run_without_weights_is_refused_unless_random_ones_were_asked_for():
     rows = find_paper_rows(["table2/ucf101"])
     message = r"table2/ucf101/.* needs --convnet\.weights=FILE.*`videolstm fetch_weights`.*=random"
     with pytest.raises(ConfigError, match=message):
-        require_weights(rows, request())
+        require_paper_weights(rows, request())
     # A plan alone says it in its last line, with all that it costs above.
-    (note,) = selection_notes(select_rows(["table2/ucf101"], request()), request())
+    (note,) = paper_selection_notes(select_paper_rows(["table2/ucf101"], request()), request())
     assert note.startswith("before it runs: ") and "docs/convnets.md" in note
     random = request(convnet__weights="random")
-    require_weights(rows, random)
-    (note,) = selection_notes(select_rows(["table2/ucf101"], random), random)
+    require_paper_weights(rows, random)
+    (note,) = paper_selection_notes(select_paper_rows(["table2/ucf101"], random), random)
     assert "start from random numbers" in note
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from small_films import smooth
 
 from videolstm_jax.video import decode
-from videolstm_jax.video.pictures import write_pictures
+from videolstm_jax.video.pictures import write_video_pictures
 
 
 def encoded(frames, kind, **options):
@@ -25,22 +25,22 @@ def encoded(frames, kind, **options):
 def test_the_file_holds_the_very_bytes(tmp_path, kind):
     frames = smooth(5, 21, 34)
     pictures = encoded(frames, kind)
-    write_pictures(tmp_path / "a.avi", pictures, 12.5)
+    write_video_pictures(tmp_path / "a.avi", pictures, 12.5)
     assert decode.probe_video(tmp_path / "a.avi") == (5, 34, 21, 12.5)
     with av.open(str(tmp_path / "a.avi")) as container:
         assert [bytes(packet) for packet in container.demux() if packet.size] == pictures
-    packets = decode.read(tmp_path / "a.avi")
+    packets = decode.read_video(tmp_path / "a.avi")
     if kind == "PNG":
         np.testing.assert_array_equal(packets, frames)
-    write_pictures(tmp_path / "b.avi", pictures, 12.5)
+    write_video_pictures(tmp_path / "b.avi", pictures, 12.5)
     assert (tmp_path / "a.avi").read_bytes() == (tmp_path / "b.avi").read_bytes()
 
 
 def test_grey_pictures_are_read_as_rgb(tmp_path):
     frames = smooth(3, 16, 20)[..., 0]
-    write_pictures(tmp_path / "a.avi", encoded(frames, "PNG"))
+    write_video_pictures(tmp_path / "a.avi", encoded(frames, "PNG"))
     np.testing.assert_array_equal(
-        decode.read(tmp_path / "a.avi"), np.repeat(frames[..., None], 3, axis=3)
+        decode.read_video(tmp_path / "a.avi"), np.repeat(frames[..., None], 3, axis=3)
     )
 
 
@@ -61,5 +61,5 @@ def test_grey_pictures_are_read_as_rgb(tmp_path):
 )
 def test_what_cannot_be_moved_is_named(tmp_path, name, pictures, message):
     with pytest.raises(ValueError, match=message):
-        write_pictures(tmp_path / name, pictures)
+        write_video_pictures(tmp_path / name, pictures)
     assert not list(tmp_path.iterdir())

@@ -149,7 +149,7 @@ def test_what_the_authors_graft_fits():
     import jax
 
     from videolstm_jax.core.model import make_model
-    from videolstm_jax.train.graft import named_leaves
+    from videolstm_jax.train.graft import named_param_leaves
 
     shape = {}
     for step in plan(configured("authors")):
@@ -159,7 +159,7 @@ def test_what_the_authors_graft_fits():
             ).model
             tree = jax.eval_shape(make_model(model).init, jax.random.key(0))
             shape[step.cfg.run_name] = {
-                name: leaf.shape for name, leaf in named_leaves(tree).items()
+                name: leaf.shape for name, leaf in named_param_leaves(tree).items()
             }
     ours = shape["videolstm-rgb"]
     for name, leaf_shape in shape["convlstm-flow"].items():

@@ -20,7 +20,7 @@ SDP = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 50
 @pytest.fixture(scope="module")
 def private_video(tmp_path_factory):
     path = tmp_path_factory.mktemp("private") / "private.mp4"
-    encode.write(path, smooth(4, 24, 32))
+    encode.write_video(path, smooth(4, 24, 32))
     return path
 
 
@@ -32,7 +32,7 @@ def test_a_list_of_other_files_is_refused(private_video, name, content, referenc
     path.write_text(content.format(reference.format(private_video)))
     with pytest.raises(VideoError, match=rf"{name}: damaged"):
         decode.probe_video(path)
-    with pytest.raises(VideoError, match=rf"{name}: damaged"), live.open_live(path) as source:
+    with pytest.raises(VideoError, match=rf"{name}: damaged"), live.open_live_video(path) as source:
         next(source.frames)
 
 
@@ -42,6 +42,6 @@ def test_a_list_that_comes_through_a_pipe_is_refused(private_video):
     with (
         path.open("rb") as pipe,
         pytest.raises(VideoError, match="a list of other files"),
-        live.open_live("-", pipe=pipe) as source,
+        live.open_live_video("-", pipe=pipe) as source,
     ):
         next(source.frames)

@@ -96,7 +96,7 @@ def test_ticks_of_the_unit():
 
 @given(values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40), window=st.integers(1, 15))
 def test_smooth_is_the_mean_of_neighbours(values, window):
-    drawings = plots.running_mean(values, window)
+    drawings = plots.smoothed_curve(values, window)
     half = window // 2 if window > 1 else 0
     want = [np.mean(values[max(0, k - half) : k + half + 1]) for k in range(len(values))]
     np.testing.assert_allclose(drawings, want, atol=1e-8)

@@ -13,7 +13,7 @@ from videolstm_jax.measure.precision import (
     average_precision,
     check_detections,
     match_detections,
-    rank_in_group,
+    rank_among_detections,
     sort_by_score,
 )
 
@@ -70,7 +70,9 @@ def test_claims_equal_plain_loops(seed, style):
 
 
 def test_turns_count_earlier_rows_of_the_group():
-    np.testing.assert_array_equal(rank_in_group(np.array([2, 0, 2, 2, 1, 0])), [0, 0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(
+        rank_among_detections(np.array([2, 0, 2, 2, 1, 0])), [0, 0, 1, 2, 0, 1]
+    )
 
 
 def test_thresholds():

@@ -94,7 +94,7 @@ def test_memory_at_full_size(tmp_path):
         tiny_pipeline.write_convnet(cfg, stream, classes)
     tiny_pipeline.write_flow_settings(change(cfg, flow__bound=20.0))
     checkpoint = str(tiny_pipeline.write_run(cfg, classes, size=0.01))
-    encode.write(tmp_path / "a.mp4", smooth(12, 240, 320), 25)
+    encode.write_video(tmp_path / "a.mp4", smooth(12, 240, 320), 25)
     code = (
         "import sys\n"
         "from test_predict_memory import resident\n"

@@ -16,7 +16,7 @@ from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.stages import localize
-from videolstm_jax.trained.functions import as_inputs
+from videolstm_jax.trained.functions import as_model_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.types import Clip, Inputs
@@ -52,7 +52,7 @@ def run_of(prepared_workdir, cell="videolstm", stream="rgb"):
 def frames_by_video(prepared_workdir):
     videos = load_dataset(Workdir(prepared_workdir.workdir).dataset).videos
     return [
-        (video, decode.read(video.path, max_frames=FRAMES))
+        (video, decode.read_video(video.path, max_frames=FRAMES))
         for video in videos
         if video.part == "test"
     ]
@@ -152,7 +152,7 @@ def test_from_a_given_carry(prepared_workdir, restarted):
     stores = [FeatureStore.open(work.features(stream, "pool5")) for stream in ("rgb", "flow")]
     (video, frames), *_ = frames_by_video(prepared_workdir)
     inputs = Inputs(*(store.read(video.name)[None] for store in stores))
-    clip = Clip(as_inputs(inputs, run.scales), np.ones((1, FRAMES - 1), bool))
+    clip = Clip(as_model_inputs(inputs, run.scales), np.ones((1, FRAMES - 1), bool))
     model = make_model(run.config)
     carry = shaken(model.start(run.params, clip))
     out = jax.jit(model.apply)(run.params, clip, carry)

@@ -58,10 +58,10 @@ def test_flow_of_every_pair(prepared_workdir):
     }
     most_pairs = max(video.frames for video in dataset.videos) - 1
     for video in dataset.videos:
-        grey = image.grey_frames(decode.read(video.path))
+        grey = image.grey_frames_for_flow(decode.read_video(video.path))
         pairs = np.zeros((2, most_pairs, 24, 32), np.uint8)  # one shape is compiled once
         pairs[:, : len(grey) - 1] = grey[:-1], grey[1:]
-        expected = image.to_image(np.asarray(tvl1.tvl1(*pairs)), 2.0)[: len(grey) - 1]
+        expected = image.flow_to_image(np.asarray(tvl1.tvl1(*pairs)), 2.0)[: len(grey) - 1]
         stored = flow_file.read_flow(work.flow / f"{video.name}.zip")
         assert stored.shape == expected.shape
         assert (stored != expected).mean() < 1e-3 and np.abs(
@@ -102,7 +102,7 @@ def test_a_replaced_video_is_done_again(tmp_path):
     cfg = settings(tmp_path, made(tmp_path / "videos"))
     prepare.run(cfg)
     path = next((tmp_path / "videos" / "run").iterdir())
-    encode.write(path, smooth(8, 24, 32, seed=9))
+    encode.write_video(path, smooth(8, 24, 32, seed=9))
     prepare.run(cfg)
     index = files.read_json(tmp_path / "work" / "flow" / "index.json")
     assert index["frames"][f"run/{path.stem}"] == 7
@@ -169,10 +169,10 @@ def test_cost(prepared_workdir):
 def test_bad_videos(tmp_path):
     videos = made(tmp_path / "videos", (5, 6, 5, 6, 5, 6))
     cut = videos / "run" / "v_x_g01_c02_cut.avi"
-    encode.write(cut, smooth(30, 24, 32), codec="mjpeg")
+    encode.write_video(cut, smooth(30, 24, 32), codec="mjpeg")
     cut.write_bytes(cut.read_bytes()[:-9000])
     (videos / "jump" / "v_x_g02_c03_text.avi").write_text("no video")
-    encode.write(videos / "run" / "v_x_g02_c04_one.mp4", smooth(1, 24, 32))
+    encode.write_video(videos / "run" / "v_x_g02_c04_one.mp4", smooth(1, 24, 32))
     cfg = settings(tmp_path, videos)
     with pytest.raises(VideoError):
         prepare.run(cfg)

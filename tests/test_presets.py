@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from videolstm_jax.config import ConvNetConfig, RunConfig, change, flatten
+from videolstm_jax.config import ConvNetConfig, RunConfig, change, flat_settings
 from videolstm_jax.core import CELLS
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import PRESETS, Settings, configured, convnet_of
@@ -58,7 +58,8 @@ COLUMNS = {  # setting: (paper, authors, modern), for VideoLSTM
 @pytest.mark.parametrize("setting", COLUMNS)
 def test_the_columns(setting):
     values = tuple(
-        flatten(configured(name, "videolstm"))[setting] for name in ("paper", "authors", "modern")
+        flat_settings(configured(name, "videolstm"))[setting]
+        for name in ("paper", "authors", "modern")
     )
     assert values == COLUMNS[setting]
 
@@ -138,7 +139,7 @@ def other_value(path, value):
 
 def other_values(cfg):
     """Every setting but the cell and the stream, with a value that the configuration lacks."""
-    for path, value in flatten(cfg).items():
+    for path, value in flat_settings(cfg).items():
         if path not in ("model__cell", "data__stream"):
             yield path, other_value(path, value), value
 
@@ -185,7 +186,7 @@ def presets_and_cells():
 @pytest.mark.parametrize(("preset", "cell"), list(presets_and_cells()))
 def test_an_override_reaches_every_run(preset, cell):
     """Every setting: with another value than the preset's, and with the default of the project."""
-    defaults = flatten(RunConfig())
+    defaults = flat_settings(RunConfig())
     for path, other, value in other_values(configured(preset, cell)):
         assert other != value, path
         for wanted in (other, defaults[path]):
@@ -196,7 +197,7 @@ def test_an_override_reaches_every_run(preset, cell):
                 if path == "convnet__backbone" and stream == "flow":
                     continue  # that of a pipeline is the RGB stream's
                 run = settings.for_cell(cell, stream)
-                values = flatten(run)
+                values = flat_settings(run)
                 assert {name: values[name] for name in overrides} == overrides
                 assert (run.model.cell, run.data.stream) == (cell, stream)
 

@@ -43,9 +43,9 @@ def test_packets_one_after_the_other(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"".join(map(bytes, packets)))
     frames = assert_taken(path, 12)
-    assert len(decode.read(path, fps=10)) == decode.probe_video(path, fps=10).frames
+    assert len(decode.read_video(path, fps=10)) == decode.probe_video(path, fps=10).frames
     path.rename(tmp_path / "no_name")
-    np.testing.assert_array_equal(decode.read(tmp_path / "no_name"), frames)
+    np.testing.assert_array_equal(decode.read_video(tmp_path / "no_name"), frames)
 
 
 def test_ivf(tmp_path):
@@ -67,7 +67,7 @@ def test_pictures_that_are_cut_or_alone(tmp_path):
     path.write_bytes(b"".join(packets)[:-50])
     assert_refused(path)
     path.write_bytes(packets[0])
-    for opens in (decode.probe_video, decode.read):
+    for opens in (decode.probe_video, decode.read_video):
         with pytest.raises(VideoError, match="not a video but jpeg_pipe"):
             opens(path)
 
@@ -84,7 +84,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
         "socket.mp4": "a socket",
         "lost.mp4": "no such file",
     }.items():
-        for opens in (decode.probe_video, decode.read):
+        for opens in (decode.probe_video, decode.read_video):
             with pytest.raises(VideoError, match=f"{name}: {kind}; expected a video file"):
                 opens(tmp_path / name)
     listener.close()
@@ -101,10 +101,10 @@ def test_packets_of_no_bytes(tmp_path):
     for k in (3, 7, 8):
         packets[k] = (b"", *packets[k][1:])
     path = muxed(tmp_path / "a.nut", "mjpeg", packets)
-    np.testing.assert_array_equal(decode.read(path), frames)
-    assert decode.probe_video(path).frames == decode.check_video(path).frames == 9
+    np.testing.assert_array_equal(decode.read_video(path), frames)
+    assert decode.probe_video(path).frames == decode.check_video_decodes(path).frames == 9
     repeated = [0, 1, 2, 2, 3, 4, 5, 5, 6, 6, 7, 8]
-    np.testing.assert_array_equal(decode.read(path, fps=RATE), frames[repeated])
+    np.testing.assert_array_equal(decode.read_video(path, fps=RATE), frames[repeated])
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
@@ -145,7 +145,7 @@ def test_an_avi_file_that_was_written_to_a_pipe(tmp_path, codec):
     path.write_bytes(pipe.data)
     frames = assert_taken(path, 12)
     assert_piped(path, frames)
-    assert len(decode.read(path, fps=10)) == decode.probe_video(path, fps=10).frames == 5
+    assert len(decode.read_video(path, fps=10)) == decode.probe_video(path, fps=10).frames == 5
 
 
 def test_the_cover_of_a_sound_file_is_no_video(tmp_path):
@@ -163,4 +163,4 @@ def test_the_cover_of_a_sound_file_is_no_video(tmp_path):
         for frame in (silence, None):
             container.mux(sound.encode(frame))
     with pytest.raises(VideoError, match="no video stream, only a cover, audio"):
-        decode.read(path)
+        decode.read_video(path)

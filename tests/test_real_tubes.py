@@ -30,8 +30,9 @@ def prepared_workdir(real_data, tmp_path_factory):
         place.mkdir(parents=True)
         (place / f"{name}.avi").symlink_to(real_data / "ucf101_clips" / f"{name}.avi")
         mirrored = f"mirrored_g0{number}_c01"
-        encode.write(
-            place / f"{mirrored}.mp4", decode.read(place / f"{name}.avi", max_frames=60)[:, :, ::-1]
+        encode.write_video(
+            place / f"{mirrored}.mp4",
+            decode.read_video(place / f"{name}.avi", max_frames=60)[:, :, ::-1],
         )
         for part, stem in (("train", f"{mirrored}.mp4"), ("test", f"{name}.avi")):
             with (folder / f"{part}list01.txt").open("a") as file:

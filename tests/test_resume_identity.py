@@ -54,7 +54,7 @@ def test_another_extractor_is_refused(run):
 
 def test_other_versions_are_a_warning(finished, run, capsys, monkeypatch):
     others = {"jax": "0.1", "numpy": "1.0", "tensorflow": "2.1"}
-    monkeypatch.setattr(checkpoint, "package_versions", lambda: others)
+    monkeypatch.setattr(checkpoint, "checkpoint_package_versions", lambda: others)
     resaved(run, lambda identity, about: None)
     assert_same_run(run, train(run), finished)
     (line,) = capsys.readouterr().err.splitlines()

@@ -15,9 +15,9 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import write_json
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.graft import named_param_leaves
 from videolstm_jax.train.sizes import sized_model
-from videolstm_jax.trained.functions import Scales, as_inputs
+from videolstm_jax.trained.functions import Scales, as_model_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.training_start.grafts import grafted
 from videolstm_jax.types import Inputs, TrainState
@@ -118,8 +118,8 @@ def test_a_convnet_is_read_back(tmp_path):
 
 def test_the_authors_start_of_videolstm(tmp_path):
     """The motion layer from a flow ConvLSTM, the rest from an RGB ConvALSTM."""
-    flow = named_leaves(write_run(tmp_path, "flow", _model("convlstm"), seed=1))
-    rgb = named_leaves(write_run(tmp_path, "rgb", _model("convalstm"), seed=2))
+    flow = named_param_leaves(write_run(tmp_path, "flow", _model("convlstm"), seed=1))
+    rgb = named_param_leaves(write_run(tmp_path, "rgb", _model("convalstm"), seed=2))
     fresh = _params(_model("videolstm"), 3)
     entries = (
         "flow:cell.motion",
@@ -127,8 +127,8 @@ def test_the_authors_start_of_videolstm(tmp_path):
         "rgb:cell.attend",
         "rgb:head.classes=head.classes",
     )
-    result = named_leaves(grafted(fresh, entries, Workdir(str(tmp_path))))
-    for name, leaf in named_leaves(fresh).items():
+    result = named_param_leaves(grafted(fresh, entries, Workdir(str(tmp_path))))
+    for name, leaf in named_param_leaves(fresh).items():
         expected = leaf
         if name in ("cell.motion.x", "cell.motion.hidden", "cell.motion.bias"):
             expected = flow[name.replace("motion", "top")]
@@ -159,14 +159,14 @@ def test_what_cannot_be_grafted_raises(tmp_path, entry, error, words):
 
 def test_features_become_what_a_model_reads():
     x, motion = np.full((2, 3, 4, 4, 5), 6, np.float16), np.full((2, 3, 7), 3, np.float16)
-    result = as_inputs(Inputs(x, motion), Scales(2.0, 1.5))
+    result = as_model_inputs(Inputs(x, motion), Scales(2.0, 1.5))
     assert (
         result.x.dtype == jnp.float32
         and result.x.shape == (2, 3, 4, 4, 5)
         and (result.x == 3).all()
     )
     assert result.motion.shape == (2, 3, 1, 1, 7) and (result.motion == 2).all()
-    assert as_inputs(Inputs(x), Scales()).motion is None
+    assert as_model_inputs(Inputs(x), Scales()).motion is None
 
 
 def test_sizes_are_read_off_the_features():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.localize.saliency import axis_matrix, saliency
+from videolstm_jax.localize.saliency import saliency, upscale_and_blur_matrix
 
 
 def maps(seed: int, frames: int = 3, cells: int = 7) -> np.ndarray:
@@ -75,9 +75,9 @@ def test_zeros_stay_zeros():
 
 
 def test_rows_of_the_matrix_sum_to_one_and_are_kept():
-    matrix = axis_matrix(7, 240, 20.0)
+    matrix = upscale_and_blur_matrix(7, 240, 20.0)
     np.testing.assert_allclose(matrix.sum(axis=1), 1, rtol=1e-6)
-    assert axis_matrix(7, 240, 20.0) is matrix
+    assert upscale_and_blur_matrix(7, 240, 20.0) is matrix
     assert not matrix.flags.writeable
 
 

@@ -15,7 +15,7 @@ from prepared_workdir import config, write_prepared
 
 from videolstm_jax import pipeline
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.extraction.unfinished import missing_views
+from videolstm_jax.extraction.unfinished import views_without_features
 from videolstm_jax.features.shards import Shard, parse_shard
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.stages import extract, fit_convnet
@@ -139,9 +139,9 @@ def test_a_shard_looks_for_the_others_while_it_alone_may_finish(fitted, monkeypa
 
     def look(*arguments):
         locks.extend(path.name for path in (fitted / "features" / "rgb").glob(".*.lock"))
-        return missing_views(*arguments)
+        return views_without_features(*arguments)
 
-    monkeypatch.setattr(extract, "missing_views", look)
+    monkeypatch.setattr(extract, "views_without_features", look)
     extract.run(config(fitted, "rgb", convnet__steps=2), shard=Shard(2, 2))
     assert sorted(locks) == [".extract-2of2.lock", ".finish.lock"]
 

@@ -9,7 +9,7 @@ from bad_video_files import BAD, settings, write_folder
 from videolstm_jax import files
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError
-from videolstm_jax.results.work_contents import read_work_contents
+from videolstm_jax.results.work_contents import read_results_of_workdir
 from videolstm_jax.stages import fuse, nearest, prepare, report
 from videolstm_jax.types import Scores
 from videolstm_jax.workdir.layout import Workdir
@@ -57,7 +57,7 @@ def test_skipped_test_videos_count_as_wrong(scored, capsys):
     page = report.run(scored).read_text()
     assert f"3 of {4 + len(BAD)} test videos are named correctly" in page
     assert f"{len(BAD)} test videos could not be read" in page
-    results = read_work_contents(Workdir(scored.workdir)).results
+    results = read_results_of_workdir(Workdir(scored.workdir)).results
     (fused,) = [result for result, _ in results if result.kind == "fusion"]
     assert fused.mean_class == pytest.approx((1 + 1 / (2 + len(BAD))) / 2)
 

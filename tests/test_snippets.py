@@ -51,7 +51,7 @@ def test_the_paper_rule_reaches_both_ends_evenly(length, segments, frames):
 @given(LENGTHS, st.integers(1, 40), FRAMES)
 def test_unique_segments_count_every_segment(length, segments, frames):
     starts = snippets.segment_starts(length, segments, frames)
-    different, counts = snippets.unique_segments(starts)
+    different, counts = snippets.unique_segment_starts(starts)
     assert np.repeat(different, counts).tolist() == starts.tolist()
     assert len(set(different.tolist())) == len(different)
 

@@ -88,12 +88,12 @@ def test_packets_of_messages_of_hevc(tmp_path):
 def test_pictures_of_mpeg4_that_are_not_coded(tmp_path):
     """XviD writes them where nothing changed."""
     packets = plain(encoded("mpeg4", g="12"))
-    header = mpeg4.time_bits(packets[0][0])
+    header = mpeg4.mpeg4_time_bits(packets[0][0])
     assert header == 5  # 25 ticks a second
     # vop_coding_type 01 (P), modulo_time_base 0, marker 1, five bits of time, marker 1, coded 0
     not_coded = b"\0\0\1\xb6" + bytes([0b01010000, 0b01011111])
-    assert mpeg4.is_not_coded(not_coded, header)
-    assert not any(mpeg4.is_not_coded(data, header) for data, *_ in packets)
+    assert mpeg4.mpeg4_is_not_coded(not_coded, header)
+    assert not any(mpeg4.mpeg4_is_not_coded(data, header) for data, *_ in packets)
     longer = []
     for index, (data, _, _, key) in enumerate(packets):
         longer.append((data, len(longer), len(longer), key))
@@ -132,7 +132,7 @@ def test_packed_b_pictures(tmp_path, b_pictures, placeholder):
     frames = assert_taken(path)
     assert len(frames) >= len(packets) - 1
     # Time stamps of packed pictures are made up: the rate is constant.
-    np.testing.assert_array_equal(decode.read(path, fps=RATE)[: len(frames)], frames)
+    np.testing.assert_array_equal(decode.read_video(path, fps=RATE)[: len(frames)], frames)
 
 
 # ---- null frames of AVI --------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_null_chunks_of_avi(tmp_path, codec, dropped):
     read = assert_taken(path, len(shown))
     assert decode.probe_video(path).frames in (len(shown), 20)
     # At the file's own rate each null chunk repeats the picture before it; nearer is the next one.
-    resampled = decode.read(path, fps=RATE)
+    resampled = decode.read_video(path, fps=RATE)
     assert len(resampled) == 20 == decode.probe_video(path, fps=RATE).frames
     for k, frame in enumerate(resampled):
         nearest = int(np.argmin(np.abs(np.array(shown) - k)))
@@ -177,8 +177,8 @@ def test_chunks_for_the_delay_of_an_encoder_hold_no_picture(tmp_path, between):
             delayed.extend((b"\x7f", turn, turn, False) for turn in between)
     path = muxed(tmp_path / "a.avi", "mpeg4", delayed)
     read = assert_taken(path, 20)
-    np.testing.assert_array_equal(decode.read(path, fps=RATE), read)
-    np.testing.assert_array_equal(decode.read(path, fps=5), read[::5])
+    np.testing.assert_array_equal(decode.read_video(path, fps=RATE), read)
+    np.testing.assert_array_equal(decode.read_video(path, fps=5), read[::5])
 
 
 def test_a_lost_chunk_is_no_null_chunk(tmp_path):

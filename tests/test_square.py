@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 from videolstm_jax.clips.images import mirrored_image, square_images
 from videolstm_jax.config import FITS, DataConfig
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.nn.preprocessing import PREPROCESSING, backbone_picture_fit, preprocess
-from videolstm_jax.square import SQUASH, PictureFit, Window, window
+from videolstm_jax.nn.preprocessing import (
+    PREPROCESSING,
+    backbone_picture_fit,
+    preprocess_for_network,
+)
+from videolstm_jax.square import SQUASH, PictureFit, Window, square_window
 from videolstm_jax.video import decode
 
 ALL_FITS = pytest.mark.parametrize("fit", FITS)
@@ -22,7 +26,7 @@ corners = st.lists(st.floats(-50, 4050), min_size=4, max_size=4)
 
 @given(st.sampled_from(FITS), sides, sides, corners, st.sampled_from([1.0, 7.0, 224.0]))
 def test_there_and_back_is_where_it_was(fit, height, width, box, side):
-    part = window(fit, (height, width))
+    part = square_window(fit, (height, width))
     there = part.to_square(np.array(box), side)
     np.testing.assert_allclose(part.to_picture(there, side), box, atol=1e-8 * max(height, width))
     again = part.to_square(part.to_picture(np.array(box), side), side)
@@ -31,7 +35,7 @@ def test_there_and_back_is_where_it_was(fit, height, width, box, side):
 
 @given(st.sampled_from(FITS), sides, sides)
 def test_what_is_visible_lies_in_the_square(fit, height, width):
-    part = window(fit, (height, width))
+    part = square_window(fit, (height, width))
     visible = part.visible((height, width))
     assert 0 <= visible[0] < visible[2] <= width and 0 <= visible[1] < visible[3] <= height
     inside = part.to_square(visible, 7)
@@ -44,11 +48,11 @@ def test_what_is_visible_lies_in_the_square(fit, height, width):
 
 def test_the_three_rectangles_by_hand():
     size = 60, 101  # H, W
-    assert window("squash", size) == Window(0, 0, 101, 60)
-    assert window("pad", size) == Window(0, -20.5, 101, 101)
-    assert window("crop", size) == Window(20.5, 0, 60, 60)
+    assert square_window("squash", size) == Window(0, 0, 101, 60)
+    assert square_window("pad", size) == Window(0, -20.5, 101, 101)
+    assert square_window("crop", size) == Window(20.5, 0, 60, 60)
     with pytest.raises(ValueError, match="fit is 'stretch'; expected 'squash', 'pad' or 'crop'"):
-        window("stretch", size)
+        square_window("stretch", size)
     with pytest.raises(ConfigError, match=r"data\.fit is 'stretch'; expected one of 'squash', 'p"):
         DataConfig(fit="stretch")
 
@@ -75,7 +79,7 @@ def triangle_resized(image, side, box):
 def expected_square(image, side, fit, fill):
     """A channel [H, W], padded with numpy or cut, at S x S."""
     height, width = image.shape
-    part = window(fit, (height, width))
+    part = square_window(fit, (height, width))
     across, down = (int(np.ceil(max(0.0, -start))) for start in (part.left, part.top))
     image = np.pad(image, ((down, down), (across, across)), constant_values=fill)
     left, top = part.left + across, part.top + down
@@ -87,7 +91,7 @@ def expected_square(image, side, fit, fill):
 def test_pixels_are_those_of_plain_numpy(fit, size):
     image = np.random.default_rng(size[0]).integers(0, 256, (*size, 3)).astype(np.uint8)
     rgb, flow = (backbone_picture_fit(fit, stream, "lite0") for stream in ("rgb", "flow"))
-    squares = {"rgb": decode.fitted_to(image, 16, rgb)}
+    squares = {"rgb": decode.fitted_video_frame(image, 16, rgb)}
     (squares["flow"],) = square_images(image[None, ..., :2], 16, flow)
     for stream, how in (("rgb", rgb), ("flow", flow)):
         square = squares[stream]
@@ -104,7 +108,7 @@ def test_a_square_picture_is_the_same_bytes(fit):
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     how = backbone_picture_fit(fit, "rgb", "caffe")
     np.testing.assert_array_equal(
-        decode.fitted_to(image, 28, how), decode.squashed_to(image, (28, 28))
+        decode.fitted_video_frame(image, 28, how), decode.squashed_video_frame(image, (28, 28))
     )
     np.testing.assert_array_equal(
         square_images(image[None], 28, how), square_images(image[None], 28)
@@ -122,9 +126,11 @@ def test_padding_is_nearly_nothing_to_the_network(name, stream):
     fill = np.array(backbone_picture_fit("pad", stream, name).fill, np.uint8)
     # Half a grey level is what rounding to a byte costs.
     scale = max(PREPROCESSING[name][stream].scale)
-    assert np.abs(preprocess(fill, stream, preprocessing=name)).max() <= 0.5 * scale + 1e-6
+    assert (
+        np.abs(preprocess_for_network(fill, stream, preprocessing=name)).max() <= 0.5 * scale + 1e-6
+    )
     if stream == "flow":
-        assert not preprocess(fill, stream, preprocessing=name).any()
+        assert not preprocess_for_network(fill, stream, preprocessing=name).any()
 
 
 @ALL_FITS
@@ -138,8 +144,8 @@ def test_a_mirrored_picture_gives_the_mirrored_square(fit, size):
 
 def test_a_border_needs_a_value_for_each_channel():
     with pytest.raises(ValueError, match="padding of 2 channels for a picture of 3"):
-        decode.fitted_to(np.zeros((4, 8, 3), np.uint8), 8, PictureFit("pad", (128, 128)))
-    assert decode.fitted_to(np.zeros((4, 8, 3), np.uint8), 8, SQUASH).shape == (8, 8, 3)
+        decode.fitted_video_frame(np.zeros((4, 8, 3), np.uint8), 8, PictureFit("pad", (128, 128)))
+    assert decode.fitted_video_frame(np.zeros((4, 8, 3), np.uint8), 8, SQUASH).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop"])

@@ -18,7 +18,7 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.report import choose
 from videolstm_jax.stages import evaluate, train
-from videolstm_jax.trained.functions import as_inputs
+from videolstm_jax.trained.functions import as_model_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Clip, Dataset, Inputs, Video
 from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
@@ -80,7 +80,8 @@ def by_hand(cfg):
     @jax.jit
     def forward(x):
         return model.apply(
-            run.params, Clip(as_inputs(Inputs(x[None]), run.scales), np.ones((1, len(x)), bool))
+            run.params,
+            Clip(as_model_inputs(Inputs(x[None]), run.scales), np.ones((1, len(x)), bool)),
         )
 
     def apply(x):
@@ -178,7 +179,7 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
     shown = choose.choose_videos(results.label, results.scores.argmax(1), results.scores.max(1), 2)
     assert kept == sorted(results.videos[row] for row in shown) and len(kept) == 2
     model, store = make_model(run.config), FeatureStore.open(work.features("rgb", "pool5"))
-    x = as_inputs(Inputs(store.read(kept[0])[None]), run.scales).x
+    x = as_model_inputs(Inputs(store.read(kept[0])[None]), run.scales).x
     early = x[:, : cfg.eval.chunk]
     carry = model.start(run.params, Clip(Inputs(early), np.ones(early.shape[:2], bool)))
     states = []

@@ -18,7 +18,7 @@ from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import write_json
 from videolstm_jax.lock.sole_writer import sole_writer
-from videolstm_jax.nn.preprocessing import preprocess
+from videolstm_jax.nn.preprocessing import preprocess_for_network
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.types import Dataset, Video
@@ -59,7 +59,7 @@ def test_features_are_the_taps_of_every_frame(done):
     ]
     assert [store.shape for store in stores] == [(4, 4, 8), (10,), (2,)]
     for video in load_dataset(done / "dataset.json").videos:
-        images = preprocess(reader.read(video), "rgb", pixel_scale=1 / 58)
+        images = preprocess_for_network(reader.read(video), "rgb", pixel_scale=1 / 58)
         assert len(images) == video.frames - 1
         for store, tap in zip(stores, apply(net.params, images), strict=True):
             assert store.frames[video.name] == video.frames - 1

@@ -13,7 +13,7 @@ from etils import epath
 from prepared_workdir import config, write_prepared
 
 from videolstm_jax.backbone.convnet import load_convnet
-from videolstm_jax.backbone.start import starting_point
+from videolstm_jax.backbone.start import starting_backbone_params
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.lock.sole_writer import sole_writer
@@ -127,7 +127,7 @@ def test_it_starts_from_another_convnet(fitted, work):
 def test_other_classes_keep_all_but_the_last_layer(fitted, work):
     dataset = load_dataset(work / "dataset.json")._replace(classes=("left", "right", "up"))
     cfg = config(work, "flow", convnet__weights=str(fitted))
-    params = starting_point(vgg_network(cfg.convnet, 2, 3), cfg, dataset).params
+    params = starting_backbone_params(vgg_network(cfg.convnet, 2, 3), cfg, dataset).params
     theirs = load_convnet(fitted).params
     assert _same(params["fc1"], theirs["fc1"]) and params["logits"]["bias"].shape == (3,)
 

@@ -99,7 +99,7 @@ def test_other_settings_are_refused(work):
 def test_a_replaced_video_is_refused_until_it_is_prepared(tmp_path):
     work = write_textured(tmp_path)
     video = load_dataset(work.dataset).videos[0]
-    encode.write(video.path, np.zeros((FRAMES, 48, 48, 3), np.uint8))
+    encode.write_video(video.path, np.zeros((FRAMES, 48, 48, 3), np.uint8))
     with pytest.raises(VideoError, match="as when the stage prepare read it"):
         trajectories.run(config(work))
 

@@ -100,7 +100,7 @@ def test_a_file_that_is_another_by_now(work):
     film = work.path / "overlays" / "videolstm-rgb" / "c3-test_0.mp4"
     for frames in (report_workdir.clip(3, 0)[0][:9], report_workdir.clip(3, 0, side=32)[0]):
         path = work.path / f"other-{len(frames)}.mp4"
-        encode.write(path, frames, 12.0)
+        encode.write_video(path, frames, 12.0)
         videos = list(dataset.videos)
         videos[at] = before._replace(path=str(path))
         save_dataset(work.dataset, dataset._replace(videos=tuple(videos)))

@@ -38,7 +38,7 @@ def quick(monkeypatch, loaded):
 
 @pytest.fixture
 def clip(tmp_path):
-    encode.write(tmp_path / "clip.avi", smooth(12, 24, 32), 10, codec="ffv1")
+    encode.write_video(tmp_path / "clip.avi", smooth(12, 24, 32), 10, codec="ffv1")
     return tmp_path / "clip.avi"
 
 
@@ -91,7 +91,7 @@ def test_interrupted_is_an_end(quick, checkpoint, clip, tmp_path, monkeypatch, c
 
 
 def test_damage_is_filmed_up_to_and_told(quick, checkpoint, tmp_path):
-    encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
+    encode.write_video(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
     data = (tmp_path / "a.avi").read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: int(len(data) * 0.6)])
     with pytest.raises(VideoError, match=r"cut\.avi"):
@@ -101,7 +101,7 @@ def test_damage_is_filmed_up_to_and_told(quick, checkpoint, tmp_path):
 
 
 def test_overwritten_bytes_are_filmed_up_to_and_told(quick, checkpoint, tmp_path):
-    encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mpeg4")
+    encode.write_video(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mpeg4")
     data = bytearray((tmp_path / "a.avi").read_bytes())
     data[len(data) // 2 : len(data) // 2 + 200] = np.random.default_rng(0).bytes(200)
     (tmp_path / "a.avi").write_bytes(data)
@@ -122,7 +122,7 @@ def test_the_film_does_not_replace_its_source(checkpoint, clip, tmp_path):
 
 
 def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
-    encode.write(tmp_path / "one.avi", smooth(1, 24, 32), codec="ffv1")
+    encode.write_video(tmp_path / "one.avi", smooth(1, 24, 32), codec="ffv1")
     with pytest.raises(
         VideoError, match="too short to predict a frame; expected at least 2 frames"
     ):

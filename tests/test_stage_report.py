@@ -113,7 +113,7 @@ def test_every_class_is_shown_and_each_has_a_film(work_folder, page):
         "c2",
         "c3",
     }
-    frames = decode.read(films[0])
+    frames = decode.read_video(films[0])
     assert len(frames) == report_workdir.FRAMES and frames.shape[2] == 2 * 384 + 4
     lit = [(frame[-90:, 330:].max(-1) > 150).sum() for frame in (frames[1], frames[-1])]
     assert lit[1] > lit[0] + 200, "the lines of the timeline grow"

@@ -19,7 +19,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.graft import named_param_leaves
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.trained.foreground import foreground_of_store
 from videolstm_jax.trained.model import TrainedModel
@@ -255,7 +255,7 @@ def test_parts_of_other_runs_are_grafted(work):
             train__steps=1,
         )
     )
-    ours, theirs = (named_leaves(model_of(work, name).params) for name in ("joint", "other"))
+    ours, theirs = (named_param_leaves(model_of(work, name).params) for name in ("joint", "other"))
     assert {name for name in ours if np.array_equal(ours[name], theirs[name])} >= {
         "cell.top.x",
         "cell.top.hidden",

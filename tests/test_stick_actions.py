@@ -67,7 +67,7 @@ def test_actors_of_the_test_list_never_train(made):
     assert group == {"train": {"g01", "g03"}, "test": {"g02"}}
     clips = stick_actions.list_stick_clips(StickSettings(clips_per_class=8, test_clips_per_class=8))
     people = {
-        test: {stick_clips.sample_clip(spec)[0] for spec in clips if spec.test == test}
+        test: {stick_clips.sample_stick_clip(spec)[0] for spec in clips if spec.test == test}
         for test in (False, True)
     }
     assert len(people[False]) == len(people[True]) == 4 and not people[False] & people[True]
@@ -112,7 +112,7 @@ def test_a_second_call_finds_the_set_and_other_settings_are_refused(made):
 
 
 def test_an_interrupted_call_leaves_no_set(tmp_path, monkeypatch):
-    write, written = stick_actions.encode.write, []
+    write, written = stick_actions.encode.write_video, []
 
     def failing(path, *args):
         written.append(path)
@@ -120,7 +120,7 @@ def test_an_interrupted_call_leaves_no_set(tmp_path, monkeypatch):
             raise OSError("disk full")
         write(path, *args)
 
-    monkeypatch.setattr(stick_actions.encode, "write", failing)
+    monkeypatch.setattr(stick_actions.encode, "write_video", failing)
     with pytest.raises(OSError, match="disk full"):
         stick_actions.generate_stick_actions(tmp_path / "set", **SMALL, workers=1)
     assert not list((tmp_path / "set").iterdir())
@@ -172,14 +172,14 @@ def test_wrong_settings_are_named(tmp_path, wrong, message):
 def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, difficulty, size):
     """The actor's pixels are found a second way: as what changes when their colours do."""
     spec = ClipSpec(action, number, test, difficulty, seed=9, size=size)
-    actor, scene = stick_clips.sample_clip(spec)
+    actor, scene = stick_clips.sample_stick_clip(spec)
     pictures = []
     for colour in ((255, 0, 255), (0, 255, 0)):
         painted = actor._replace(
             skin=colour, hair=colour, shirt=colour, trousers=colour, shoes=colour
         )
         joints, near, facing = stick_clips.move_actor(spec, actor, scene)
-        frames, boxes = drawing.draw_clip(
+        frames, boxes = drawing.draw_stick_clip(
             joints, near, facing, painted, scene._replace(noise=0), size
         )
         pictures.append(frames.astype(int))
@@ -206,7 +206,7 @@ def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, diff
 @given(st.sampled_from(STICK_CLASSES), st.integers(0, 200), st.sampled_from(["easy", "hard"]))
 @settings(max_examples=30, deadline=None)
 def test_bones_keep_their_lengths_and_feet_stay_above_the_floor(action, number, difficulty):
-    actor, scene = stick_clips.sample_clip(ClipSpec(action, number, difficulty=difficulty))
+    actor, scene = stick_clips.sample_stick_clip(ClipSpec(action, number, difficulty=difficulty))
     style = keyframes.MotionStyle(
         actor.tempo, scene.start, actor.reach, actor.lag, scene.sway, 0.02, scene.seed
     )
@@ -243,7 +243,7 @@ def test_joints_lie_where_the_figure_is_drawn():
             _, boxes, joints = stick_clips.make_stick_clip(spec)
             low, high = np.maximum(joints.min(1), 0), np.minimum(joints.max(1), 64)
             assert (low >= boxes[:, :2] - 1.0).all() and (high <= boxes[:, 2:] + 1.0).all()
-            assert np.array_equal(joints, stick_clips.clip_joints(spec))
+            assert np.array_equal(joints, stick_clips.stick_clip_joints(spec))
 
 
 def test_easy_figures_are_large_and_in_the_picture():

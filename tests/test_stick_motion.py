@@ -29,7 +29,9 @@ def joint_features(clips, test, difficulty):
     rows, labels = [], []
     for label, action in enumerate(STICK_CLASSES):
         for number in range(clips):
-            joints = stick_clips.clip_joints(ClipSpec(action, number, test, difficulty, seed=21))
+            joints = stick_clips.stick_clip_joints(
+                ClipSpec(action, number, test, difficulty, seed=21)
+            )
             joints = joints[np.linspace(0, len(joints) - 1, 8).round().astype(int)]
             joints = joints - joints[:, 2:3]
             rows.append((joints / np.linalg.norm(joints[:, 1], axis=-1).mean()).reshape(8, -1))
@@ -72,7 +74,7 @@ def test_pairs_are_one_motion_played_backwards(pair):
 
 def attributes(spec):
     """Everything of a clip that must not tell its class, as one vector."""
-    actor, scene = stick_clips.sample_clip(spec)
+    actor, scene = stick_clips.sample_stick_clip(spec)
     wall, distractor = scene.background, scene.distractor
     values = [
         scene.frames,
@@ -126,20 +128,22 @@ def test_nothing_but_the_motion_depends_on_the_class(difficulty):
 
 def test_context_is_the_chance_of_the_classs_own_background():
     walls = [
-        stick_clips.sample_clip(ClipSpec("Chop", number, context=0.4))[1].background
+        stick_clips.sample_stick_clip(ClipSpec("Chop", number, context=0.4))[1].background
         for number in range(300)
     ]
-    own = stick_clips.sample_clip(ClipSpec("Chop", 0, context=1.0))[1].background
+    own = stick_clips.sample_stick_clip(ClipSpec("Chop", 0, context=1.0))[1].background
     assert 0.3 < np.mean([wall == own for wall in walls]) < 0.5
-    assert own == stick_clips.sample_clip(ClipSpec("Chop", 7, True, context=1.0))[1].background
-    assert own != stick_clips.sample_clip(ClipSpec("Toss", 0, context=1.0))[1].background
+    assert (
+        own == stick_clips.sample_stick_clip(ClipSpec("Chop", 7, True, context=1.0))[1].background
+    )
+    assert own != stick_clips.sample_stick_clip(ClipSpec("Toss", 0, context=1.0))[1].background
 
 
 def test_any_sixteen_frames_show_the_direction():
     """In the flow of the joints, every crop of T = 16 frames moves: no motion stops early."""
     for action in STICK_CLASSES:
         for number in range(6):
-            joints = stick_clips.clip_joints(ClipSpec(action, number))
+            joints = stick_clips.stick_clip_joints(ClipSpec(action, number))
             speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(1)
             crops = np.lib.stride_tricks.sliding_window_view(speed, 15)
             assert crops.mean(1).min() > 0.8  # pixels a frame, of the fastest joint

@@ -24,7 +24,7 @@ def cfg(tmp_path):
 def write_videos(folder, *groups):
     for name in ("bend", "jack"):
         for group in groups:
-            encode.write(
+            encode.write_video(
                 folder / name / f"v_{name}_{group}_c01.mp4", np.zeros((4, 16, 16, 3), np.uint8)
             )
 

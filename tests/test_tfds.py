@@ -112,7 +112,7 @@ def test_every_frame_of_a_set_becomes_a_frame_of_a_video(data_dir, tmp_path, kin
     assert sorted(video.part for video in choice.videos) == ["test"] * 2 + ["train"] * 3
     decoded = {}
     for video in choice.videos:
-        video_frames = decode.read(video.path)
+        video_frames = decode.read_video(video.path)
         assert decode.probe_video(video.path).fps == 25.0 and video_frames.shape[1:] == (*SIZE, 3)
         decoded.setdefault((video.part, video.label), []).append(video_frames)
     for number in range(5):
@@ -144,7 +144,7 @@ def test_an_export_is_kept_finished_and_not_mixed(data_dir, tmp_path, monkeypatc
         export_tfds(config("small_set/raw", data_dir), tmp_path / "c")
     monkeypatch.undo()
     monkeypatch.setattr(
-        tfds_export.pictures, "write_pictures", lambda *_: 1 / 0
+        tfds_export.pictures, "write_video_pictures", lambda *_: 1 / 0
     )  # every video is there
     assert written(export_tfds(cfg, tmp_path / "c")) == complete
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)

@@ -30,7 +30,7 @@ def hmdb51(manual, classes=("wave", "chew", "flic_flac")):
     for at, label in enumerate(classes):
         for clip in range(4):
             name = f"Clip_#{clip}!_({at})_{label}_f_cm_np1_fr_med_0.avi"
-            encode.write(
+            encode.write_video(
                 manual / "hmdb51_org" / label / name, frames(4 * at + clip), 30.0, codec="mpeg4"
             )
             lines.setdefault(label, []).append(f"{name} {(1, 2, 1, 0)[clip]} ")
@@ -64,7 +64,9 @@ def test_hmdb51_from_its_archives(tmp_path):
         if listed.name == "wave/Clip_#2!_(0)_wave_f_cm_np1_fr_med_0"
     )
     assert decode.probe_video(video.path) == (6, 33, 24, 30.0)
-    assert np.abs(grey(decode.read(video.path)) - grey(frames(2))).mean() < 3  # MPEG-4, then JPEG
+    assert (
+        np.abs(grey(decode.read_video(video.path)) - grey(frames(2))).mean() < 3
+    )  # MPEG-4, then JPEG
 
 
 def test_hmdb51_says_what_it_lacks(tmp_path):
@@ -88,7 +90,7 @@ def ucf101_24(manual, *, long=False):
         names = []
         for at, label in enumerate(ucf24.UCF24_CLASSES):
             names.append(f"{label}/v_{label}_g{group:02}_c01.avi")
-            encode.write(manual / "UCF-101" / names[-1], frames(at), codec="mpeg4")
+            encode.write_video(manual / "UCF-101" / names[-1], frames(at), codec="mpeg4")
         (manual / "ucfTrainTestlist").mkdir(exist_ok=True)
         (manual / "ucfTrainTestlist" / f"{part}list01.txt").write_text(
             "\n".join(names) + "\nArchery/x.avi\n"
@@ -124,7 +126,7 @@ def test_ucf101_24_brings_its_tubes(tmp_path):
     dataset, bad = scan.scan_videos(cfg)
     assert dataset.classes == ucf24.UCF24_CLASSES and len(dataset.videos) == 48 and not bad
     assert {video.group for video in dataset.videos if video.part == "test"} == {"g01"}
-    detections = scan.read_dataset_tubes(cfg, dataset)
+    detections = scan.read_true_tubes_of_folder(cfg, dataset)
     assert [
         (detection.video, detection.label, detection.tube.start) for detection in detections
     ] == [

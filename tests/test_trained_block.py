@@ -10,14 +10,18 @@ import optax
 import pytest
 from small import assert_close, jit, shaken
 
-from videolstm_jax.backbone.block import TrainedBlock, block_of_record, block_params_like
+from videolstm_jax.backbone.block import (
+    TrainedBlock,
+    trained_block_of_record,
+    trained_block_params_like,
+)
 from videolstm_jax.config import ConvNetConfig, ModelConfig, OptimConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.hook import hook_network
 from videolstm_jax.nn.lite0_weights import installed_lite0_path
-from videolstm_jax.nn.network import find_block, tap_layer, tapped
+from videolstm_jax.nn.network import find_network_block, tap_layer, tapped_network
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.train.optim import optimizer, with_block_rate
 from videolstm_jax.train.state import new_train_state
@@ -52,7 +56,7 @@ def oracle_block(params, x):
 
 @pytest.fixture(scope="module")
 def params():
-    return shaken(block_params_like(MODEL, BLOCK), seed=4, size=0.4)
+    return shaken(trained_block_params_like(MODEL, BLOCK), seed=4, size=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +89,7 @@ def test_a_network_in_two_parts_is_the_network():
     network = image_network(VGG, 3, 2)
     params = shaken(jax.eval_shape(network.init, jax.random.key(0)), size=0.3)
     x = np.random.default_rng(0).normal(0, 1, (2, 12, 12, 3)).astype(np.float32)
-    with_tap = tapped(network, "last_block")
+    with_tap = tapped_network(network, "last_block")
     output, expected = jit(with_tap.apply)(params, x), jit(network.apply)(params, x)
     tap = output.pop("below_block2")
     assert_close(output, expected)
@@ -95,7 +99,9 @@ def test_a_network_in_two_parts_is_the_network():
         part = block.params_of(params)
         assert "block1_conv1" not in part and "logits" not in part
         assert_close(block.apply(part, tap[None])[0], expected[layer])
-    assert block_of_record(BLOCK.record()) == BLOCK and block_of_record(None) is None
+    assert (
+        trained_block_of_record(BLOCK.record()) == BLOCK and trained_block_of_record(None) is None
+    )
 
 
 def test_the_block_is_the_oracles(params, clip):
@@ -112,7 +118,7 @@ def test_the_last_block_of_lite0_is_the_oracles():
     for name in ("expand", "depthwise", "project"):
         layer = f"block16_{name}"
         part[layer] = {kind: leaves[f"{layer}.{kind}"] for kind in ("kernel", "bias")}
-    block = TrainedBlock(LITE0, 3, 4, find_block(network, "last_block"), "pool5")
+    block = TrainedBlock(LITE0, 3, 4, find_network_block(network, "last_block"), "pool5")
     assert set(block.params_of(jax.eval_shape(network.init, jax.random.key(0)))) == set(part)
     x = np.random.default_rng(1).normal(0, 1, (1, 2, *network.cuts["block16"].shape))
     features = jit(block.apply)(part, x.astype(np.float32))
@@ -126,7 +132,7 @@ def test_the_declared_cuts_are_those_of_lite0():
     of_stage5 = image_network(dataclasses.replace(LITE0, map_layer="stage5"), 3, 4)
     # A later block would train nothing that the cell reads.
     assert list(of_stage5.cuts)[-1] == "block11"
-    network = tapped(image_network(LITE0, 3, 4), "block7")
+    network = tapped_network(image_network(LITE0, 3, 4), "block7")
     params = jax.eval_shape(network.init, jax.random.key(0))
     image = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.float32)
     output = jax.eval_shape(network.apply, params, image)
@@ -201,12 +207,12 @@ def own_function(frames):
 
 def test_other_blocks_are_refused():
     network = image_network(VGG, 3, 2)
-    assert tapped(network, "") is network
-    assert tap_layer(find_block(network, "last_block")) == BLOCK.tap
+    assert tapped_network(network, "") is network
+    assert tap_layer(find_network_block(network, "last_block")) == BLOCK.tap
     # The first block reads the images, which are no features.
     for name in ("block1", "block3"):
         with pytest.raises(ConfigError, match=f"'{name}'; the backbone vgg can be .* block2 on"):
-            tapped(network, name)
+            tapped_network(network, name)
     cfg = ConvNetConfig(backbone=f"{__name__}:own_function", image_size=8)
     with pytest.raises(ConfigError, match="has no blocks; expected vgg or lite0"):
-        tapped(hook_network(cfg, 3, 2), "last_block")
+        tapped_network(hook_network(cfg, 3, 2), "last_block")

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from moving_textures import FRAMES, SIDE, flow_of, rotation, translating
 
-from videolstm_jax.trajectories.corners import corners, new_points, smaller_eigenvalue
+from videolstm_jax.trajectories.corners import (
+    new_track_points,
+    track_corner_strength,
+    track_corners,
+)
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
 from videolstm_jax.trajectories.layout import INFORMATION, join_trajectories
-from videolstm_jax.trajectories.pyramid import bilinear_resized, flow_pyramid, pyramid_scales
+from videolstm_jax.trajectories.pyramid import (
+    resized_trajectory_picture,
+    trajectory_flow_pyramid,
+    trajectory_pyramid_scales,
+)
 from videolstm_jax.trajectories.tracks import median_track_flow
 
 STILL_CAMERA = DenseSettings(camera=False)
@@ -137,31 +145,31 @@ def test_the_smaller_eigenvalue_by_numpy():
     window = (slice(y, y + 3), slice(x, x + 3))
     gx, gy = dx[window].ravel(), dy[window].ravel()
     tensor = np.array([[gx @ gx, gx @ gy], [gx @ gy, gy @ gy]]) / 9
-    strength = smaller_eigenvalue(frame)
+    strength = track_corner_strength(frame)
     np.testing.assert_allclose(strength[y, x], np.linalg.eigvalsh(tensor)[0], rtol=1e-3)
 
 
 def test_corners_are_at_the_corners_of_a_square():
     frame = np.zeros((40, 40), np.float32)
     frame[10:30, 12:28] = 200
-    points = corners(frame, 0.001, 4)
+    points = track_corners(frame, 0.001, 4)
     for x, y in ((12, 10), (27, 10), (12, 29), (27, 29)):
         assert np.abs(points - [x, y]).max(1).min() <= 2, (x, y)
 
 
 def test_new_points_fill_free_cells_of_the_grid():
     frame = translating(0, 0)[0][0].astype(np.float32)
-    points = new_points(frame, np.zeros((0, 2)), 5, 0.0)
+    points = new_track_points(frame, np.zeros((0, 2)), 5, 0.0)
     assert len(points) == 81 and set(points[:, 0]) == set(range(2, 45, 5))
     # A track in a cell keeps it; one outside the grid keeps nothing.
-    rest = new_points(frame, np.array([[7.9, 12.1], [47.0, 2.0]]), 5, 0.0)
+    rest = new_track_points(frame, np.array([[7.9, 12.1], [47.0, 2.0]]), 5, 0.0)
     assert len(rest) == 80 and not (rest == [7, 12]).all(1).any()
 
 
 def test_the_scales_of_a_frame():
-    scales = pyramid_scales(240, 320, 8, 32)
+    scales = trajectory_pyramid_scales(240, 320, 8, 32)
     assert [scale.height for scale in scales] == [240, 170, 120, 85, 60, 42]
-    assert len(pyramid_scales(20, 20, 8, 32)) == 1
+    assert len(trajectory_pyramid_scales(20, 20, 8, 32)) == 1
     # The corner of the picture is the corner at every scale.
     for scale in scales:
         np.testing.assert_allclose(scale.to_frame @ [-0.5, -0.5, 1], [-0.5, -0.5, 1])
@@ -172,13 +180,13 @@ def test_the_scales_of_a_frame():
 
 def test_a_ramp_stays_a_ramp_at_another_size():
     ramp = np.tile(np.arange(16, dtype=np.float32), (4, 1))
-    smaller = bilinear_resized(ramp, 4, 8)
+    smaller = resized_trajectory_picture(ramp, 4, 8)
     np.testing.assert_allclose(smaller, np.tile(np.arange(8) * 2 + 0.5, (4, 1)))
 
 
 def test_flow_is_in_pixels_of_its_scale():
-    scales = pyramid_scales(64, 64, 3, 16)
-    fields = flow_pyramid(np.full((64, 64, 2), 4, np.float32), scales)
+    scales = trajectory_pyramid_scales(64, 64, 3, 16)
+    fields = trajectory_flow_pyramid(np.full((64, 64, 2), 4, np.float32), scales)
     for field, scale in zip(fields, scales, strict=True):
         np.testing.assert_allclose(field, 4 / scale.factor[0], rtol=1e-5)
 

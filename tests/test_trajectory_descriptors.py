@@ -8,15 +8,15 @@ from moving_textures import SIDE, flow_of, rotation, texture
 
 from videolstm_jax.trajectories.camera import (
     camera_homography,
-    projected_points,
+    flow_without_camera,
+    points_through_homography,
     robust_homography,
-    without_camera,
 )
 from videolstm_jax.trajectories.histograms import (
-    directed_votes,
-    frame_votes,
-    point_histograms,
-    sums_from_corner,
+    trajectory_point_histograms,
+    trajectory_votes,
+    trajectory_votes_of_frame,
+    vote_sums_from_corner,
 )
 
 
@@ -72,7 +72,9 @@ def picture():
 @pytest.mark.parametrize("kind, start", [("hog", 0), ("hof", 32), ("mbh_x", 68), ("mbh_y", 100)])
 def test_histograms_against_loops(picture, kind, start):
     points = np.array([[21.7, 19.2], [0.0, 0.0], [43.0, 39.0], [16.5, 24.4]])
-    histograms = point_histograms(sums_from_corner(frame_votes(*picture)), points)
+    histograms = trajectory_point_histograms(
+        vote_sums_from_corner(trajectory_votes_of_frame(*picture)), points
+    )
     width = 36 if kind == "hof" else 32
     for histogram, point in zip(histograms, points, strict=True):
         expected = slow_histogram(*picture, kind, point)
@@ -81,15 +83,15 @@ def test_histograms_against_loops(picture, kind, start):
 
 def test_a_vector_between_two_directions_votes_for_both():
     angle = np.deg2rad(45 + 15)  # a third of the way from direction 1 to direction 2
-    votes = directed_votes(np.float32([[3 * np.cos(angle)]]), np.float32([[3 * np.sin(angle)]]), 8)[
-        0, 0
-    ]
+    votes = trajectory_votes(
+        np.float32([[3 * np.cos(angle)]]), np.float32([[3 * np.sin(angle)]]), 8
+    )[0, 0]
     np.testing.assert_allclose(votes, [0, 2, 1, 0, 0, 0, 0, 0], atol=1e-5)
 
 
 def test_sums_over_rectangles():
     votes = np.random.default_rng(1).random((5, 7, 3), np.float32)
-    sums = sums_from_corner(votes)
+    sums = vote_sums_from_corner(votes)
     for y, x in ((0, 3), (5, 7), (2, 0), (3, 4)):
         np.testing.assert_allclose(sums[y, x], votes[:y, :x].sum((0, 1)), atol=1e-5)
 
@@ -104,7 +106,9 @@ def test_the_homography_of_a_turning_camera():
     homography = camera_homography(frame, flow_of(matrix), np.random.default_rng(0))
     points = np.random.default_rng(1).random((20, 2)) * SIDE
     np.testing.assert_allclose(
-        projected_points(homography, points), projected_points(matrix, points), atol=0.02
+        points_through_homography(homography, points),
+        points_through_homography(matrix, points),
+        atol=0.02,
     )
 
 
@@ -112,18 +116,20 @@ def test_matches_that_move_by_themselves_do_not_turn_the_camera():
     r = np.random.default_rng(0)
     matrix = rotation(3.0)
     points = r.random((200, 2)) * SIDE
-    targets = projected_points(matrix, points)
+    targets = points_through_homography(matrix, points)
     targets[:80] += r.normal(0, 6, (80, 2)) + [5, 0]
     homography = robust_homography(points, targets, r)
     np.testing.assert_allclose(
-        projected_points(homography, points), projected_points(matrix, points), atol=0.1
+        points_through_homography(homography, points),
+        points_through_homography(matrix, points),
+        atol=0.1,
     )
 
 
 def test_flow_without_the_camera():
     matrix = rotation(2.0)
-    np.testing.assert_allclose(without_camera(flow_of(matrix), matrix), 0, atol=1e-4)
-    own = without_camera(flow_of(matrix) + np.float32([3, 0]), matrix)
+    np.testing.assert_allclose(flow_without_camera(flow_of(matrix), matrix), 0, atol=1e-4)
+    own = flow_without_camera(flow_of(matrix) + np.float32([3, 0]), matrix)
     # The motion of the next frame is turned back with it.
     expected = np.linalg.inv(matrix)[:2, :2] @ [3, 0]
     np.testing.assert_allclose(own, np.broadcast_to(expected, own.shape), atol=1e-4)

@@ -3,7 +3,7 @@
 from tube_scenes import scenes
 
 from videolstm_jax.measure.tube_summary import tube_summary
-from videolstm_jax.measure.tube_table import tube_table
+from videolstm_jax.measure.tube_table import tube_measure_table
 
 
 def test_every_number_is_there():
@@ -12,7 +12,7 @@ def test_every_number_is_there():
         detections, truth, thresholds=(0.25, 0.75), class_thresholds=(0.1,), average_frames=True
     )
     labels = sorted({true.label for true in truth})
-    table = tube_table(summary, {label: (f"Class{label}", 3) for label in labels})
+    table = tube_measure_table(summary, {label: (f"Class{label}", 3) for label in labels})
     lines = {
         line.split("  ")[1].strip() if line.startswith("  ") else line.split("  ")[0]: line
         for line in table.splitlines()
@@ -45,5 +45,5 @@ def test_every_number_is_there():
 def test_boxes_of_frames_alone():
     detections, truth, _ = scenes(5)
     summary = tube_summary(detections, truth, thresholds=(), frames=("truth",), styles=("act",))
-    table = tube_table(summary, {true.label: ("x", 1) for true in truth})
+    table = tube_measure_table(summary, {true.label: ("x", 1) for true in truth})
     assert "video-mAP" not in table and "act, frames with truth" in table and "frame 0.5" in table

@@ -9,9 +9,9 @@ from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import frame_boxes
 from videolstm_jax.localize.linking import link
 from videolstm_jax.localize.saliency import saliency
-from videolstm_jax.localize.scoring import detections_of
+from videolstm_jax.localize.scoring import detections_of_tube
 from videolstm_jax.localize.smooth import smooth_tube
-from videolstm_jax.localize.tubes import repeat_last, video_tube
+from videolstm_jax.localize.tubes import repeat_last_box, video_tube
 from videolstm_jax.types import Tube
 
 
@@ -117,14 +117,14 @@ def test_refuses_what_cannot_be_localised():
 def test_repeat_last_reaches_the_end_and_no_further():
     tube = Tube(2, np.arange(8.0).reshape(2, 4))
     np.testing.assert_array_equal(
-        repeat_last(tube, 6).boxes, [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7], [4, 5, 6, 7]]
+        repeat_last_box(tube, 6).boxes, [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7], [4, 5, 6, 7]]
     )
-    assert len(repeat_last(tube, 3).boxes) == 2
+    assert len(repeat_last_box(tube, 3).boxes) == 2
 
 
 def test_every_class_shares_the_tube_and_has_its_mean_score():
     tube = Tube(0, np.tile([0.0, 0, 5, 5], (3, 1)))
-    detections = detections_of("Jump/a", tube, np.array([[0.2, 0.8], [0.6, 0.4]]))
+    detections = detections_of_tube("Jump/a", tube, np.array([[0.2, 0.8], [0.6, 0.4]]))
     assert [(detection.video, detection.label) for detection in detections] == [
         ("Jump/a", 0),
         ("Jump/a", 1),
@@ -132,7 +132,7 @@ def test_every_class_shares_the_tube_and_has_its_mean_score():
     np.testing.assert_allclose([detection.score for detection in detections], [0.4, 0.6])
     assert all(detection.tube is tube for detection in detections)
     assert [
-        detection.score for detection in detections_of("Jump/a", tube, np.array([0.25, 0.75]))
+        detection.score for detection in detections_of_tube("Jump/a", tube, np.array([0.25, 0.75]))
     ] == [
         0.25,
         0.75,

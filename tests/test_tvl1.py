@@ -13,13 +13,13 @@ from scipy import ndimage
 
 from videolstm_jax.flow import image
 from videolstm_jax.flow.sampling import (
-    median_of_9,
-    neighbour_values,
-    neighbour_values_or_zero,
-    sampled_layers,
-    spline_weights,
+    flow_spline_weights,
+    sampled_flow_layers,
+    tvl1_median_of_9,
+    tvl1_neighbours,
+    tvl1_neighbours_or_zero,
 )
-from videolstm_jax.flow.tvl1 import TVL1Settings, pyramid_sizes, tvl1
+from videolstm_jax.flow.tvl1 import TVL1Settings, tvl1, tvl1_pyramid_sizes
 
 HEIGHT, WIDTH, MARGIN = 120, 160, 30
 
@@ -124,7 +124,7 @@ def test_nothing_moves():
     "shape", [(64, 64), (1, 1), (1, 9), (7, 300), (256, 340), (17, 16), (240, 320)]
 )
 def test_scales_keep_a_floor(shape):
-    sizes = pyramid_sizes(*shape, TVL1Settings())
+    sizes = tvl1_pyramid_sizes(*shape, TVL1Settings())
     assert sizes[0] == shape and len(sizes) <= TVL1Settings().scales
     assert all(min(size) >= TVL1Settings().smallest for size in sizes[1:])
     assert all(big[0] > small[0] and big[1] > small[1] for big, small in itertools.pairwise(sizes))
@@ -173,18 +173,18 @@ def test_one_trace_a_shape():
 @pytest.mark.parametrize("axis", [1, 2])
 def test_divergence_is_minus_the_adjoint_of_the_gradient(axis):
     u, p = np.random.default_rng(axis).normal(size=(2, 2, 5, 6)).astype(np.float32)
-    gradient = np.asarray(neighbour_values(jnp.asarray(u), 1, axis)) - u
+    gradient = np.asarray(tvl1_neighbours(jnp.asarray(u), 1, axis)) - u
     last = [slice(None)] * 3
     last[axis] = slice(-1, None)
     p[tuple(last)] = 0  # as the scheme keeps it, where the gradient is always 0
-    divergence = p - np.asarray(neighbour_values_or_zero(jnp.asarray(p), axis))
+    divergence = p - np.asarray(tvl1_neighbours_or_zero(jnp.asarray(p), axis))
     assert (gradient * p).sum() == pytest.approx(-(u * divergence).sum(), abs=1e-4)
 
 
 def test_median_is_scipys():
     x = np.random.default_rng(0).normal(size=(3, 11, 13)).astype(np.float32)
     expected = np.stack([ndimage.median_filter(picture, 3, mode="nearest") for picture in x])
-    np.testing.assert_array_equal(jax.jit(median_of_9)(x), expected)
+    np.testing.assert_array_equal(jax.jit(tvl1_median_of_9)(x), expected)
 
 
 @settings(max_examples=20, deadline=None)
@@ -198,8 +198,11 @@ def test_splines_reproduce_quadratics(places):
     for k, place in enumerate(places):
         at[0, 0, k] = place
     estimated = np.asarray(
-        sampled_layers(
-            jnp.asarray(layers), jnp.asarray(at[..., 0]), jnp.asarray(at[..., 1]), spline_weights
+        sampled_flow_layers(
+            jnp.asarray(layers),
+            jnp.asarray(at[..., 0]),
+            jnp.asarray(at[..., 1]),
+            flow_spline_weights,
         )
     )
     px, py = at[0, ..., 0], at[0, ..., 1]
@@ -223,7 +226,7 @@ def test_no_further_from_the_authors_flow_than_opencv(real_data):
     chosen = np.arange(0, 73, 6)
     flow = np.asarray(tvl1(frames[chosen], frames[chosen + 1]))
     difference = np.abs(
-        image.to_image(flow, 20.0) - np.stack([truth_x, truth_y], -1)[chosen].astype(float)
+        image.flow_to_image(flow, 20.0) - np.stack([truth_x, truth_y], -1)[chosen].astype(float)
     )
     x, y = difference.mean((0, 1, 2))
     assert x <= 7.1 and y <= 3.9

@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_written_is_verified_each_time(store, monkeypatc
 
 def test_what_takes_long_shows_its_progress(store, monkeypatch, capsys):
     monkeypatch.setattr(progress_lines, "SECONDS", 0.01)
-    monkeypatch.setattr(store_module, "side_by_side", slowly)
+    monkeypatch.setattr(store_module, "call_in_threads", slowly)
     store.verify()
     assert "compared 2 of 3 files, 288 bytes" in capsys.readouterr().out
 

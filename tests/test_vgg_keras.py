@@ -6,7 +6,7 @@ import pytest
 from weight_writers import torch_arrays, write_h5
 
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.nn.preprocessing import preprocess
+from videolstm_jax.nn.preprocessing import preprocess_for_network
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.nn.weights import vgg_weights
@@ -56,7 +56,10 @@ def assert_equal_taps(folder, side, classes, batch, ways):
     for way in ways:
         weights = vgg_weights(read_weights(way(theirs, folder)))
         assert weights.preprocessing == "caffe"
-        taps = apply(graft(like, weights.leaves), preprocess(images, "rgb", preprocessing="caffe"))
+        taps = apply(
+            graft(like, weights.leaves),
+            preprocess_for_network(images, "rgb", preprocessing="caffe"),
+        )
         for name, tap in taps._asdict().items():
             np.testing.assert_allclose(
                 tap,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
-from videolstm_jax.measure.fusion.weight_search import FUSIONS, search_weights
+from videolstm_jax.measure.fusion.weight_search import FUSIONS, search_fusion_weights
 
 
 def problem(seed, streams, videos=40, classes=4):
@@ -27,7 +27,7 @@ def problem(seed, streams, videos=40, classes=4):
 @given(st.integers(0, 10_000), st.integers(1, 3), st.sampled_from(sorted(FUSIONS)))
 def test_the_best_is_the_best_of_all_candidates(seed, streams, method):
     scores, label = problem(seed, streams)
-    search = search_weights(scores, label, method)
+    search = search_fusion_weights(scores, label, method)
     fuse = {"product": product_fusion, "mean": mean_fusion}[method]
     for candidate in search.candidates:
         fused = fuse(scores, candidate.weights)
@@ -43,7 +43,7 @@ def test_the_best_is_the_best_of_all_candidates(seed, streams, method):
 
 @pytest.mark.parametrize("streams, count", [(1, 1), (2, 21), (3, 190), (4, 455), (5, 1001)])
 def test_the_grid(streams, count):
-    search = search_weights(*problem(0, streams, videos=3), "product")
+    search = search_fusion_weights(*problem(0, streams, videos=3), "product")
     weights = [candidate.weights for candidate in search.candidates]
     assert len(weights) == len(set(weights)) == count
     # Each stream alone is a candidate too.
@@ -54,17 +54,17 @@ def test_a_useless_stream_gets_no_weight():
     scores, label = problem(1, 1, videos=400)
     wrong = np.full_like(scores[0], 0.02)
     wrong[np.arange(400), (label + 1) % 4] = 0.94
-    search = search_weights([scores[0], wrong], label, "product")
+    search = search_fusion_weights([scores[0], wrong], label, "product")
     assert search.best.weights == (2.0, 0.0) and search.best.right > search.equal.right
 
 
 def test_refusals():
     scores, label = problem(0, 2)
     with pytest.raises(ValueError, match="0 streams"):
-        search_weights([], label, "mean")
+        search_fusion_weights([], label, "mean")
     with pytest.raises(ValueError, match="9 streams"):
-        search_weights(scores[:1] * 9, label, "mean")
+        search_fusion_weights(scores[:1] * 9, label, "mean")
     with pytest.raises(ValueError, match="at least one video"):
-        search_weights([np.zeros((0, 3))] * 2, label[:0], "mean")
+        search_fusion_weights([np.zeros((0, 3))] * 2, label[:0], "mean")
     with pytest.raises(ValueError, match="stream 1 has scores from"):
-        search_weights([scores[0], np.log(scores[1])], label, "product")
+        search_fusion_weights([scores[0], np.log(scores[1])], label, "product")

@@ -13,11 +13,11 @@ from weight_writers import PREPROCESSING, keras_arrays, narrow, torch_arrays, wr
 
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.preprocessing import preprocess
+from videolstm_jax.nn.preprocessing import preprocess_for_network
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.nn.weights import first_kernel_for, starting_vgg_leaves, vgg_weights
-from videolstm_jax.train.graft import graft, named_leaves
+from videolstm_jax.train.graft import graft, named_param_leaves
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
@@ -36,8 +36,13 @@ def test_what_pytorch_saved_gives_what_pytorch_gave(name):
         ConvNetConfig(image_size=8, widths=(4, 6), depths=(1, 2), dense=(7, 5)), 3, 3
     )
     params = graft(jax.jit(net.init)(jax.random.key(0)), weights.leaves)
-    assert weights.preprocessing == "torch" and weights.leaves.keys() == named_leaves(params).keys()
-    taps = jax.jit(net.apply)(params, preprocess(truth["images"], "rgb", preprocessing="torch"))
+    assert (
+        weights.preprocessing == "torch"
+        and weights.leaves.keys() == named_param_leaves(params).keys()
+    )
+    taps = jax.jit(net.apply)(
+        params, preprocess_for_network(truth["images"], "rgb", preprocessing="torch")
+    )
     for layer, tap in zip(taps._fields, taps, strict=True):
         np.testing.assert_allclose(
             tap, truth[layer], rtol=1e-5, atol=1e-5 * np.abs(truth[layer]).max(), err_msg=layer
@@ -92,7 +97,7 @@ def test_names_and_shapes_that_keras_publishes_fill_the_whole_vgg16(real_data):
         {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
     ).leaves
     net = make_convnet(ConvNetConfig(), 3, 1000)
-    expected = named_leaves(jax.eval_shape(net.init, jax.random.key(0)))
+    expected = named_param_leaves(jax.eval_shape(net.init, jax.random.key(0)))
     assert {name: leaf.shape for name, leaf in leaves.items()} == {
         name: leaf.shape for name, leaf in expected.items()
     }

@@ -29,7 +29,7 @@ def write_textured(folder):
                 clip.append(np.roll(picture, shift, (0, 1)))
             frames = np.repeat(np.stack(clip)[..., None], 3, -1)
             path = folder / "videos" / name / f"g{number}.mp4"
-            encode.write(path, frames)
+            encode.write_video(path, frames)
             videos.append(
                 Video(
                     f"{name}/g{number}",

@@ -6,7 +6,7 @@ import h5py
 from etils import epath
 from file_watch import ROOT, SECRET
 
-from videolstm_jax.dataset.folders.folder_listing import list_folder
+from videolstm_jax.dataset.folders.folder_listing import list_videos_of_folder
 from videolstm_jax.features import foreign
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.flow_images.flow_index import flow_digests
@@ -68,7 +68,7 @@ def h5_external(folder):
 
 def links(watch):
     def table(folder):
-        list_folder(epath.Path(folder))
+        list_videos_of_folder(epath.Path(folder))
 
     watch.case("link to a file", linked("a.mp4", SECRET, ["a.mp4"]), table, is_refused=True)
     watch.case("link above", linked("a.mp4", "../secret", ["a.mp4"]), table, is_refused=True)

@@ -16,7 +16,7 @@ from watched_links import links, read_store, store_index
 from videolstm_jax.annotations.boxes_json import read_boxes_json
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset.folders.folder_listing import list_folder
+from videolstm_jax.dataset.folders.folder_listing import list_videos_of_folder
 from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import foreign_lists
@@ -144,11 +144,11 @@ def names_in_files(watch):
         "flow zip": (zip_with, lambda folder: flow_file.read_flow(folder / "a.zip")),
         "path": (
             lambda name: labels_csv(name, "A"),
-            lambda folder: list_folder(epath.Path(folder)),
+            lambda folder: list_videos_of_folder(epath.Path(folder)),
         ),
         "label": (
             lambda name: labels_csv("a.mp4", name),
-            lambda folder: list_folder(epath.Path(folder)),
+            lambda folder: list_videos_of_folder(epath.Path(folder)),
         ),
     }
     for kind, (write, read) in readers.items():

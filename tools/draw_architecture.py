@@ -44,7 +44,7 @@ LAYERS = (
     ("5", "stages in order", ("paper", "sweep", "pipeline", "stages")),
     (
         "4",
-        "models in a work folder",
+        "trained models",
         ("backbone", "extraction", "trained", "training_start", "results"),
     ),
     (

@@ -242,7 +242,7 @@ def system_error_text(error: OSError) -> str:
     return f"{' and '.join(paths)}: {cause}"
 
 
-def side_by_side(function: Callable[[Any], T], arguments: Sequence[Any]) -> list[T]:
+def call_in_threads(function: Callable[[Any], T], arguments: Sequence[Any]) -> list[T]:
     """Calls `function` on each argument in several threads; results are in their order."""
     with ThreadPoolExecutor(_THREADS) as pool:
         # A list, so that an error of any call is raised here and not where the result is first

@@ -73,7 +73,7 @@ def _raise(number: int, frame: types.FrameType | None) -> None:
         _hook.handled()
     _received.append(number)
     # Some thread may wait for such a process as long as decoding one video may take.
-    end_decoding()
+    end_decoding_at_signal()
     raise Interrupted(number)
 
 
@@ -97,12 +97,12 @@ def _must_wait(frame: types.FrameType | None) -> bool:
     return False
 
 
-def end_decoding() -> None:
+def end_decoding_at_signal() -> None:
     """Ends the processes that decode videos, where there are any."""
     # Taken from the modules that are imported already: it is heavy, and not all commands read
     # videos. While it is being imported, it has no functions and no processes yet.
     guard = sys.modules.get("videolstm_jax.video.guard")
-    end_processes = getattr(guard, "interrupt_decoding", None)
+    end_processes = getattr(guard, "interrupt_video_decoding", None)
     if end_processes is not None:
         end_processes()
 

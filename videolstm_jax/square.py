@@ -1,7 +1,7 @@
 """How a picture of any shape becomes the square that a backbone reads, and the way back.
 
-All that knows the shape of videos goes through `window`: the pixels of frames and flow images, the
-cells under a box, and the saliency that boxes are made of.
+All that knows the shape of videos goes through `square_window`: the pixels of frames and flow
+images, the cells under a box, and the saliency that boxes are made of.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Window(NamedTuple):
         return np.array([self.width, self.height] * 2, float)
 
 
-def window(fit: str, size: tuple[int, int]) -> Window:
+def square_window(fit: str, size: tuple[int, int]) -> Window:
     """The part of the plane of a picture of H, W = `size` that becomes the square.
 
     Args:
@@ -95,7 +95,7 @@ def window(fit: str, size: tuple[int, int]) -> Window:
     return Window((width - side) / 2, (height - side) / 2, side, side)
 
 
-def source_region(
+def square_source_region(
     image: NDArray, fit: PictureFit
 ) -> tuple[NDArray, tuple[float, float, float, float] | None]:
     """The image with a border where the square reaches beyond it, and the box that becomes it.
@@ -109,7 +109,7 @@ def source_region(
       image: a square image is the same bytes with all values of `data.fit`.
     """
     height, width = image.shape[:2]
-    part = window(fit.kind, (height, width))
+    part = square_window(fit.kind, (height, width))
     if part == (0, 0, width, height):
         return image, None
     # Whole pixels on either side: the window may begin in the middle of the outermost ones.

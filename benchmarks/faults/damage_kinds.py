@@ -24,11 +24,11 @@ from videolstm_jax.score_files.fusion_record import load_fusion
 from videolstm_jax.stages import train
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.trained.bundle.reader import read_bundle
-from videolstm_jax.trained.features import verify_features
-from videolstm_jax.trained.localize_settings import localize_settings
+from videolstm_jax.trained.features import verify_model_features
+from videolstm_jax.trained.localize_settings import localize_settings_of_run
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.run_folder import read_run
-from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import load_scores
 
@@ -96,7 +96,7 @@ class Finished:
 def settings(words: Sequence[str]) -> RunConfig:
     """The configuration that these flags give."""
     values = flags.FlagValues()
-    config_flags.define(values)
+    config_flags.define_all_flags(values)
     values(["program", *words])
     return config_flags.config_of_flags(values)
 
@@ -130,7 +130,7 @@ def _features(done: Finished) -> Any:
     content = []
     for folder in sorted((pathlib.Path(str(done.work.path)) / "features" / "flow").iterdir()):
         store = FeatureStore.open(folder)
-        verify_features(_Stores(store), _of_store(store, done.videos), "once")
+        verify_model_features(_Stores(store), _of_store(store, done.videos), "once")
         content.append([store.std, store.shape, store.about, store.source])
         content.append([store.read(name) for name in store.frames])
     return content
@@ -166,17 +166,17 @@ def _evaluated(done: Finished) -> Any:
 def _true_tubes(done: Finished) -> Any:
     # Both readers of the file, of the page and of the stage `localize`.
     dataset = load_dataset(done.work.dataset)
-    return work_contents.load_truth(done.work), read_true_tubes(done.work, dataset)
+    return work_contents.load_truth_of_results(done.work), read_true_tubes(done.work, dataset)
 
 
 def _skipped(done: Finished) -> Any:
     classes = load_dataset(done.work.dataset).classes
-    return load_missing(done.work, classes)
+    return load_labels_of_bad_videos(done.work, classes)
 
 
 def _measures(done: Finished) -> Any:
-    maps = work_contents.read_work_contents(done.work).maps
-    return maps, localize_settings(done.work, RUN)
+    maps = work_contents.read_results_of_workdir(done.work).maps
+    return maps, localize_settings_of_run(done.work, RUN)
 
 
 class Kind(NamedTuple):
@@ -206,7 +206,7 @@ KINDS = {
     ),
     "metrics": Kind(
         (f"work/runs/{RUN}/metrics.jsonl", "work/convnets/flow/metrics.jsonl"),
-        lambda done: work_contents.load_metrics(done.work),
+        lambda done: work_contents.load_metrics_of_results(done.work),
     ),
     "features": Kind(("work/features/**/*.f16",), _features, 8),
     "indexes of features": Kind(("work/features/**/index.json",), _features),
@@ -223,7 +223,7 @@ KINDS = {
     "skipped videos": Kind(("work/bad.jsonl",), _skipped),
     "tubes": Kind(
         (f"work/runs/{RUN}/tubes.jsonl",),
-        lambda done: work_contents.load_best_tubes(done.work, RUN),
+        lambda done: work_contents.load_localized_tubes(done.work, RUN),
     ),
     "measures of tubes": Kind((f"work/runs/{RUN}/map.json",), _measures),
     "records of fusions": Kind(

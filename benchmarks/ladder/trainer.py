@@ -26,7 +26,7 @@ from videolstm_jax.files import write_arrays
 from videolstm_jax.train.optim import optimizer
 from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import model_loss
-from videolstm_jax.trained.features import ModelFeatures, model_input_scales, open_features
+from videolstm_jax.trained.features import ModelFeatures, model_input_scales, open_model_features
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.training_start.mirrored import open_mirrored
@@ -70,7 +70,7 @@ def open_trainer(cfg: RunConfig) -> Trainer:
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     train_list = dataset.part("train")
-    features = open_features(work, cfg.data.stream, find_cell(cfg.model.cell).layers)
+    features = open_model_features(work, cfg.data.stream, find_cell(cfg.model.cell).layers)
     mirrored = open_mirrored(cfg, features, train_list)
     config = features.sizes(cfg.model, len(dataset.classes))
     scales = Scales()

@@ -13,7 +13,7 @@ from typing import get_args
 import jax
 import numpy as np
 
-from videolstm_jax.backbone.start import starting_point
+from videolstm_jax.backbone.start import starting_backbone_params
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import mirrored_image
 from videolstm_jax.config import RunConfig
@@ -59,7 +59,7 @@ def extract(
     stream = cfg.data.stream
     channels = STREAM_CHANNELS[stream]
     network = image_network(cfg.convnet, channels, len(dataset.classes))
-    start = starting_point(network, cfg, dataset)
+    start = starting_backbone_params(network, cfg, dataset)
     params = start.params
     reader = FrameReader(
         stream,

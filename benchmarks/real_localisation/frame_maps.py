@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from videolstm_jax.backbone.start import starting_point
+from videolstm_jax.backbone.start import starting_backbone_params
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.config import RunConfig
 from videolstm_jax.nn.backbones import image_network
@@ -38,7 +38,7 @@ def map_function(cfg: RunConfig, layers: Sequence[str]) -> Callable[[np.ndarray]
     for layer in layers:
         settings = dataclasses.replace(cfg.convnet, backbone="lite0", map_layer=layer)
         networks.append(image_network(settings, 3, len(dataset.classes)))
-    params = starting_point(networks[0], cfg, dataset).params
+    params = starting_backbone_params(networks[0], cfg, dataset).params
 
     @jax.jit
     def compute(inputs):

@@ -7,8 +7,8 @@ from scipy import ndimage
 
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.saliency import upscale_maps
-from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
-from videolstm_jax.localize.tubes import repeat_last, video_tube
+from videolstm_jax.localize.smooth import clip_boxes_to_frame, smooth_tube
+from videolstm_jax.localize.tubes import repeat_last_box, video_tube
 from videolstm_jax.types import Tube, Video
 
 MOMENTS = LocalizeConfig(box="moments", sigma=0.0)
@@ -47,7 +47,7 @@ def otsu_tube(maps: np.ndarray, video: Video) -> Tube:
         rows, columns = ndimage.find_objects(regions)[largest]
         boxes.append([columns.start, rows.start, columns.stop, rows.stop])
     tube = smooth_tube(Tube(0, np.array(boxes[1:], float)), MOMENTS.span)
-    return clip_to_frame(repeat_last(tube, video.frames), size)
+    return clip_boxes_to_frame(repeat_last_box(tube, video.frames), size)
 
 
 def otsu(values: np.ndarray) -> float:

@@ -117,7 +117,9 @@ def check_ground_truth(path: files.PathLike, ground_truth: GroundTruth) -> Groun
     return ground_truth._replace(tubes=ordered)
 
 
-def add_dataset(path: files.PathLike, ground_truth: GroundTruth, dataset: Dataset) -> GroundTruth:
+def add_dataset_to_ground_truth(
+    path: files.PathLike, ground_truth: GroundTruth, dataset: Dataset
+) -> GroundTruth:
     """Adds the frames and sizes of a data set's videos, and its classes where the file has none.
 
     Raises:
@@ -143,7 +145,7 @@ def add_dataset(path: files.PathLike, ground_truth: GroundTruth, dataset: Datase
     )
 
 
-def tubes_of_dataset(
+def true_tubes_of_dataset(
     path: files.PathLike, ground_truth: GroundTruth, dataset: Dataset, *, cut: bool = False
 ) -> list[Detection]:
     """The tubes of a data set's own videos, with the labels that the data set counts.
@@ -172,7 +174,7 @@ def tubes_of_dataset(
             f"{path}: none of its {len(ground_truth.videos)} videos is one of the {len(frames)} "
             f"listed; names there are such as {min(ground_truth.videos, default='-')}"
         )
-    fitting = add_dataset(path, ground_truth._replace(tubes=tubes), dataset)
+    fitting = add_dataset_to_ground_truth(path, ground_truth._replace(tubes=tubes), dataset)
     relabelled = []
     for tube in fitting.tubes:
         class_name = fitting.classes[tube.label]

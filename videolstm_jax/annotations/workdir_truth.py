@@ -13,7 +13,7 @@ from videolstm_jax.json_records import parse_record
 from videolstm_jax.localize import baselines
 from videolstm_jax.sealed_json import SEAL, encode_json, parse_json
 from videolstm_jax.types import Dataset, Detection, names_of
-from videolstm_jax.workdir.dataset_json import is_beside
+from videolstm_jax.workdir.dataset_json import is_in_workdir
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.tubes_jsonl import Box, load_detections
 
@@ -27,7 +27,7 @@ def read_true_tubes(work: Workdir, dataset: Dataset) -> dict[str, list[Detection
     Raises:
       FileError: a label that the data set lacks, or a tube longer than its video.
     """
-    if not is_beside(work, work.truth):
+    if not is_in_workdir(work, work.truth):
         return {}
     frames = dataset.frames
     tubes: dict[str, list[Detection]] = {}
@@ -52,7 +52,7 @@ def _tube_problem(tube: Detection, classes: int, frames: int | None) -> str:
     return ""
 
 
-def mean_train_boxes(
+def mean_boxes_of_true_tubes(
     work: Workdir, dataset: Dataset, truth: Mapping[str, Sequence[Detection]]
 ) -> dict[str, NDArray]:
     """The mean training box [4] of each test video, as shares of the frame.
@@ -69,7 +69,7 @@ def mean_train_boxes(
       x0, y0, x1, y1 by video; empty where no training video has boxes.
     """
     tests = names_of(dataset.listed("test"))
-    if is_beside(work, work.train_boxes):
+    if is_in_workdir(work, work.train_boxes):
         # A pool lists test videos only, so no training boxes are left to take a mean of.
         pooled = _read_train_boxes(work)
         boxes = {}

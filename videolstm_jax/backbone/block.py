@@ -86,23 +86,25 @@ class TrainedBlock(NamedTuple):
         return features.reshape(*x.shape[:2], *features.shape[1:])
 
     def record(self) -> dict[str, Any]:
-        """The block as config.json of a run holds it; see `block_of_record`."""
+        """The block as config.json of a run holds it; see `trained_block_of_record`."""
         return self._asdict() | {"convnet": dataclasses.asdict(self.convnet)}
 
 
-def block_of_record(record: Mapping[str, Any] | None) -> TrainedBlock | None:
+def trained_block_of_record(record: Mapping[str, Any] | None) -> TrainedBlock | None:
     """The block of a run from its config.json; None where the run trained its cell alone."""
     if record is None:
         return None
     return TrainedBlock(**{**record, "convnet": convnet_config(record["convnet"])})
 
 
-def params_of_cell(params: Params | JointParams) -> Params:
+def without_trained_block_params(params: Params | JointParams) -> Params:
     """The parameters of the cell and its head, which `core` takes, without those of a block."""
     return Params(params.cell, params.start, params.head)
 
 
-def block_params_like(config: ModelConfig, block: TrainedBlock | None) -> Params | JointParams:
+def trained_block_params_like(
+    config: ModelConfig, block: TrainedBlock | None
+) -> Params | JointParams:
     """The shapes of the parameters of a model; nothing is drawn.
 
     Args:

@@ -13,7 +13,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
 from videolstm_jax.json_records import value_text
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import ImageNetwork, with_tap
+from videolstm_jax.nn.network import ImageNetwork, network_with_tap
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, backbone_picture_fit, backbone_pixels
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
@@ -49,7 +49,7 @@ class TrainedConvNet(NamedTuple):
     def network(self) -> ImageNetwork:
         """Its functions and the layers that it offers."""
         network = image_network(self.config, self.channels, len(self.classes))
-        return with_tap(network, self.tap) if self.tap else network
+        return network_with_tap(network, self.tap) if self.tap else network
 
     @property
     def picture_fit(self) -> PictureFit:
@@ -75,7 +75,7 @@ class Backbone(NamedTuple):
         config = self.convnet.config
         mean, scale = backbone_pixels(self.stream, config.preprocessing, config.pixel_scale)
         preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
-        preprocessing |= fit_entry(self.convnet.fit)
+        preprocessing |= backbone_fit_entry(self.convnet.fit)
         return {
             "backbone": self.convnet.network.identity,
             "sha256": self.convnet.sha256,
@@ -101,7 +101,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         if channels not in STREAM_OF_CHANNELS:
             listed = ", ".join(map(str, STREAM_OF_CHANNELS))
             raise FileError(f"channels is {value_text(channels)}; expected one of {listed}")
-        like = network_params_like(config, channels, len(classes))
+        like = backbone_params_like(config, channels, len(classes))
     identity = {"cell": "convnet", "classes": list(classes)}
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:
         # The step that the record names: with its folder gone, the one before would be read.
@@ -112,7 +112,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path), fit)
 
 
-def network_params_like(config: ConvNetConfig, channels: int, classes: int) -> PyTree:
+def backbone_params_like(config: ConvNetConfig, channels: int, classes: int) -> PyTree:
     """The shapes of the parameters of an image network; nothing is drawn."""
     return jax.eval_shape(image_network(config, channels, classes).init, jax.random.key(0))
 
@@ -138,14 +138,14 @@ def check_backbone(cfg: RunConfig, stream: str, backbone: str, folder: object) -
         )
 
 
-def fit_entry(fit: str) -> dict[str, str]:
+def backbone_fit_entry(fit: str) -> dict[str, str]:
     """What a record has of `data.fit`: nothing of `squash`, as in files from before the setting."""
     if fit == "squash":
         return {}
     return {"fit": fit}
 
 
-def recorded_fit(about: Mapping[str, Any]) -> str:
+def recorded_backbone_fit(about: Mapping[str, Any]) -> str:
     """The `data.fit` of the features of a store, from its `about`; empty for imported features."""
     preprocessing = about.get("preprocessing")
     if not isinstance(preprocessing, Mapping):
@@ -153,7 +153,7 @@ def recorded_fit(about: Mapping[str, Any]) -> str:
     return preprocessing.get("fit", "squash")
 
 
-def check_fit(cfg: RunConfig, fit: str, place: object) -> None:
+def check_backbone_fit(cfg: RunConfig, fit: str, place: object) -> None:
     """Refuses what was made of frames of another `data.fit` than that of the settings.
 
     Args:

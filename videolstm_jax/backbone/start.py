@@ -12,7 +12,7 @@ from etils import epath
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.weight_files import is_weight_file, read_weights, weights_sha256
-from videolstm_jax.train.graft import graft, named_leaves
+from videolstm_jax.train.graft import graft, named_param_leaves
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig, RunConfig
@@ -39,7 +39,9 @@ class StartingPoint(NamedTuple):
     trained_on: tuple[str, ...] = ()
 
 
-def starting_point(network: ImageNetwork, cfg: RunConfig, dataset: Dataset) -> StartingPoint:
+def starting_backbone_params(
+    network: ImageNetwork, cfg: RunConfig, dataset: Dataset
+) -> StartingPoint:
     """Returns random parameters, or those that `convnet.weights` names.
 
     Args:
@@ -83,7 +85,7 @@ def _from_weight_file(
     network: ImageNetwork, params: PyTree, path: epath.Path, cfg: ConvNetConfig
 ) -> StartingPoint:
     """Returns ImageNet's layers but the last; for flow the first is averaged and repeated."""
-    names = named_leaves(params)
+    names = named_param_leaves(params)
     # Outside `_must_fit`: a file that cannot be read is no mistake of the settings.
     arrays = read_weights(path)
     with _must_fit(path):
@@ -137,7 +139,7 @@ def _from_convnet_folder(
     _check_pixel_scale(cfg, trained.config.pixel_scale, folder)
     preprocessing = _agreed_preprocessing(cfg, str(folder), trained.config.preprocessing)
     leaves = {}
-    for name, leaf in named_leaves(trained.params).items():
+    for name, leaf in named_param_leaves(trained.params).items():
         # The last layer has an output for each class, in their order.
         if trained.classes == classes or not name.startswith("logits."):
             leaves[name] = leaf

@@ -35,10 +35,10 @@ def start_command(name: str, arguments: Sequence[str]) -> None:
         )
     prepare_imports()
     command = COMMANDS[name]
-    module = help_text.module_of(command)
+    module = help_text.module_of_command(command)
     flags.DEFINE_boolean("trace", False, "Show where an error was raised, not only its message.")
     if command.settings:
-        config_flags.define(flags.FLAGS, preset=command.preset)
+        config_flags.define_all_flags(flags.FLAGS, preset=command.preset)
         processes.define_cluster_flags(flags.FLAGS)
         arguments = processes.complete_distributed(arguments)
     if module is not None:

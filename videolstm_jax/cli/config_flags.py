@@ -9,7 +9,7 @@ from typing import Any
 
 from absl import flags
 
-from videolstm_jax.config import RunConfig, as_text, flatten
+from videolstm_jax.config import RunConfig, flat_settings, setting_text
 from videolstm_jax.config.setting import fields_with_help
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import PRESETS, Settings
@@ -60,7 +60,7 @@ def _flag(owner: type, field: dataclasses.Field) -> Flag:
 # ---- defining ------------------------------------------------------------------------------------
 
 
-def define(values: flags.FlagValues, *, preset: str = "paper") -> None:
+def define_all_flags(values: flags.FlagValues, *, preset: str = "paper") -> None:
     """Defines `--preset` and a flag for every setting of a run."""
     descriptions = [f"{name}: {entry.about}" for name, entry in PRESETS.items()]
     text = f"Named settings. {'; '.join(descriptions)}."
@@ -122,7 +122,7 @@ def config_of_flags(values: flags.FlagValues, more: Mapping[str, Any] | None = N
 
     Args:
       values: the parsed flags.
-      more: settings given by other flags than those of `define`, such as `--videos`.
+      more: settings given by other flags than those of `define_all_flags`, such as `--videos`.
 
     Raises:
       ConfigError: an unknown preset (with the nearest name), or a setting that cannot be used.
@@ -166,9 +166,9 @@ def record_of_flags(values: flags.FlagValues, owner: type) -> Any:
 def pretty_config(cfg: RunConfig) -> str:
     """The resolved configuration, a section a line; a star marks what the user gave."""
     sections: dict[str, list[str]] = {}
-    for path, value in flatten(cfg).items():
+    for path, value in flat_settings(cfg).items():
         section, _, name = path.rpartition("__")
-        text = as_text(value) or "''"
+        text = setting_text(value) or "''"
         assignment = f"{name}={text}"
         if path in cfg.overrides:
             assignment = f"*{assignment}"

@@ -10,7 +10,7 @@ from absl import flags
 
 from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.command_table import COMMANDS, Command
-from videolstm_jax.config import ClusterConfig, as_text, flatten
+from videolstm_jax.config import ClusterConfig, flat_settings, setting_text
 from videolstm_jax.config.setting import setting_sentence
 from videolstm_jax.presets import PRESETS, Settings
 
@@ -39,7 +39,7 @@ def help_of_command(name: str, arguments: Sequence[str]) -> str:
     """
     command = COMMANDS[name]
     lines = [command.summary, "", *_usage_lines(name, command)]
-    lines += ["", "Flags of this command:", *_own_flags(module_of(command))]
+    lines += ["", "Flags of this command:", *_own_flags(module_of_command(command))]
     # Every command has it, so no module defines it.
     lines.append(_line("--[no]trace", "Show where an error was raised."))
     for flag in config_flags.record_flags(ClusterConfig):
@@ -63,7 +63,7 @@ def _usage_lines(name: str, command: Command) -> list[str]:
     return lines
 
 
-def module_of(command: Command) -> ModuleType | None:
+def module_of_command(command: Command) -> ModuleType | None:
     """The module that runs a command; None for a stage without flags of its own."""
     if not command.module:
         return None
@@ -99,13 +99,13 @@ def _settings_lines(command: Command, arguments: Sequence[str]) -> Iterator[str]
     # A preset may have other values for another cell, which training would use.
     if cell:
         overrides["model__cell"] = cell
-    values = flatten(Settings(preset, overrides).config())
+    values = flat_settings(Settings(preset, overrides).config())
     yield f"Settings of this command, with the values of the preset {preset}:"
     presets = ", ".join(PRESETS)
     yield _line(f"--preset={preset}", f"Named settings, one of {presets}.")
     for flag in config_flags.setting_flags():
         if _reads_setting(command, flag.name) and not flag.advanced:
-            value = as_text(values[flag.path])
+            value = setting_text(values[flag.path])
             yield _line(f"--{flag.name}={value}", setting_sentence(flag.text))
     yield ""
     yield "--helpfull lists all settings, also those that are rarely changed."

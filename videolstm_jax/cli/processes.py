@@ -19,7 +19,7 @@ from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.cluster.watchdog import start_watchdog
 from videolstm_jax.config import ClusterConfig, RunConfig
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.interrupts import end_decoding
+from videolstm_jax.interrupts import end_decoding_at_signal
 from videolstm_jax.lock.sole_writer import release_held_locks
 
 # What may follow `--distributed` as a word of its own.
@@ -102,7 +102,7 @@ def joined_processes(
     line = start.join_processes(processes, config, name, cfg)
     print(line, flush=True)
     team.current_team().before_end(release_held_locks)
-    team.current_team().before_end(end_decoding)
+    team.current_team().before_end(end_decoding_at_signal)
     stopping.call_before_end(_status_of_stop)
     with _output_of_first():
         yield processes
@@ -113,7 +113,7 @@ def _watch_alone(config: ClusterConfig) -> None:
     """Starts the watchdog of a process that no other one waits for."""
     if config.watchdog:
         team.current_team().before_end(release_held_locks)
-        team.current_team().before_end(end_decoding)
+        team.current_team().before_end(end_decoding_at_signal)
         start_watchdog(team.current_team(), config.stall)
 
 

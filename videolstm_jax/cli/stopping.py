@@ -9,7 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from videolstm_jax.interrupts import Interrupted, end_decoding, ignore_signals, last_signal
+from videolstm_jax.interrupts import (
+    Interrupted,
+    end_decoding_at_signal,
+    ignore_signals,
+    last_signal,
+)
 
 STOPPED = "stopped; the same command goes on"
 """What a command prints that a signal ended."""
@@ -40,7 +45,7 @@ def end_process(stop: BaseException) -> NoReturn:
     for callback in _before_end:
         status = callback(stop) or status
     message = stop.args[0] if stop.args else STOPPED
-    end_decoding()
+    end_decoding_at_signal()
     # Whoever read the output may be gone, too.
     with contextlib.suppress(OSError, ValueError):
         print(message, file=sys.stderr)

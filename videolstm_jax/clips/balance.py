@@ -76,7 +76,7 @@ def uneven_text(videos: Sequence[Video], classes: Sequence[str]) -> str:
     )
 
 
-def loss_weights(balance: str, videos: Sequence[Video], classes: int) -> NDArray | None:
+def class_weights_for_loss(balance: str, videos: Sequence[Video], classes: int) -> NDArray | None:
     """`class_weights` of a training list for `train.balance=loss`, else None."""
     if balance != "loss":
         return None

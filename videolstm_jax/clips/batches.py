@@ -24,7 +24,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Batch, Clip, Inputs, Video, names_of
 
 
-def map_shape(shape: Sequence[int]) -> tuple[int, ...]:
+def clip_map_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """The shape of one frame's features as cells read them; a vector (D,) is a map (1, 1, D)."""
     return (1,) * (3 - len(shape)) + tuple(shape)
 
@@ -39,7 +39,7 @@ class MirroredStores(NamedTuple):
     motion: FeatureStore | None = None
 
 
-def common_lengths(
+def common_clip_lengths(
     x: FeatureStore,
     motion: FeatureStore | None,
     videos: Sequence[Video],
@@ -111,7 +111,7 @@ def train_batches(
     problem = _problem(videos, cfg, draws.host, start_step, dtype)
     if problem:
         raise ConfigError(problem)
-    lengths = common_lengths(x, motion, videos, mirrored)
+    lengths = common_clip_lengths(x, motion, videos, mirrored)
     clips = ClipList(lengths, label_array(videos).astype(np.int32))
     # By the number of the view: 0 as filmed, 1 mirrored.
     views = [(x, motion)]
@@ -121,7 +121,7 @@ def train_batches(
     return prefetch(_read_batches(draw_clips(clips, cfg, draws, start_step), reader, cfg.workers))
 
 
-def batch_videos(
+def videos_of_clip_batch(
     x: FeatureStore, videos: Sequence[Video], cfg: DataConfig, draws: ClipDraws, number: int
 ) -> list[str]:
     """The names of the videos of one training batch of all hosts, in the order of its rows.
@@ -210,7 +210,7 @@ class _ClipReader:
             return None
         # Not zeros: every row is filled, and a second pass over the memory would cost as much as
         # reading.
-        return np.empty((rows, self._frames, *map_shape(store.shape)), self._dtype)
+        return np.empty((rows, self._frames, *clip_map_shape(store.shape)), self._dtype)
 
     def _fill(self, clip: np.ndarray, store: FeatureStore, index: int, start: int) -> None:
         """Reads one clip [T, N, N, D]; a short video repeats its last frame."""

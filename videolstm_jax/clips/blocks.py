@@ -10,7 +10,7 @@ import numpy as np
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import video_frames
 from videolstm_jax.clips.images import mirrored_image, square_images
-from videolstm_jax.flow_images.online import FlowSettings, both_streams
+from videolstm_jax.flow_images.online import FlowSettings, frames_and_flow_images
 from videolstm_jax.square import PictureFit
 from videolstm_jax.types import Stream, Video, View
 from videolstm_jax.video.decode import FrameFormat
@@ -61,7 +61,7 @@ class FrameBlock(NamedTuple):
     flow_range: tuple[float, float] | None = None
 
 
-def blocks_of_stream(
+def clip_blocks_of_stream(
     videos: Sequence[Video],
     views: Mapping[str, Sequence[View]],
     reader: FrameReader,
@@ -115,7 +115,7 @@ def clip_blocks_of_both_streams(
     """
     # Each video is decoded once for both streams.
     rgb_format = FrameFormat((images[0].side, images[0].side), fit=images[0].fit)
-    decoded = both_streams(videos, settings, rgb_format, workers=workers, limit=limit)
+    decoded = frames_and_flow_images(videos, settings, rgb_format, workers=workers, limit=limit)
     for video, rgb, flow in decoded:
         flow_range = (flow.largest, flow.saturated)
         for stream_images, frames in zip(images, (rgb, flow.images), strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from videolstm_jax.clips import snippets
-from videolstm_jax.clips.batches import common_lengths, map_shape
+from videolstm_jax.clips.batches import clip_map_shape, common_clip_lengths
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Batch, Clip, Inputs, Video
@@ -85,7 +85,7 @@ def eval_segments(
     Raises:
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
-    listed = _Listed(videos, (x, motion), common_lengths(x, motion, videos))
+    listed = _Listed(videos, (x, motion), common_clip_lengths(x, motion, videos))
     rows = _segment_rows(listed, data, settings)
 
     def batches() -> Iterator[Segments]:
@@ -104,7 +104,7 @@ def _segment_rows(listed: _Listed, data: DataConfig, settings: EvalConfig) -> li
         starts = snippets.segment_starts(
             int(length), settings.segments, data.frames, rule=settings.segment_rule
         )
-        for start, count in zip(*snippets.unique_segments(starts), strict=True):
+        for start, count in zip(*snippets.unique_segment_starts(starts), strict=True):
             rows.append(_SegmentRow(video, int(start), int(count)))
     return rows
 
@@ -162,7 +162,7 @@ def video_chunks(
     Raises:
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
-    listed = _Listed(videos, (x, motion), common_lengths(x, motion, videos))
+    listed = _Listed(videos, (x, motion), common_clip_lengths(x, motion, videos))
     return prefetch(_chunks(listed, batch, chunk))
 
 
@@ -199,4 +199,4 @@ def _chunk_clip(listed: _Listed, group: np.ndarray, batch: int, start: int, fram
 def _zeros(store: FeatureStore | None, rows: int, frames: int) -> np.ndarray | None:
     if store is None:
         return None
-    return np.zeros((rows, frames, *map_shape(store.shape)), np.float32)
+    return np.zeros((rows, frames, *clip_map_shape(store.shape)), np.float32)

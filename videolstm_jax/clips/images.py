@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from videolstm_jax.square import SQUASH, PictureFit, source_region
+from videolstm_jax.square import SQUASH, PictureFit, square_source_region
 
 if TYPE_CHECKING:
     from videolstm_jax.types import Stream
@@ -33,7 +33,7 @@ def square_images(images: np.ndarray, side: int, fit: PictureFit = SQUASH) -> np
         return images[:, :side, :side]  # `stack` refuses a list of nothing
     squares = []
     for image in images:
-        region, box = source_region(image, fit)
+        region, box = square_source_region(image, fit)
         squares.append(_resized(region, side, side, box))
     return np.stack(squares)
 

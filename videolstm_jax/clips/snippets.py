@@ -44,7 +44,7 @@ def segment_starts(length: int, segments: int, frames: int, *, rule: str = "pape
     return (average / 2 + average * np.arange(segments)).astype(np.int64)
 
 
-def unique_segments(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def unique_segment_starts(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The different starts in rising order and their counts, so that equal segments run once.
 
     Args:

@@ -12,7 +12,7 @@ from videolstm_jax.cluster.code import code_versions, own_modules
 from videolstm_jax.cluster.detect import Processes, devices_of_process, visible_gpus
 from videolstm_jax.cluster.meeting import meet_processes
 from videolstm_jax.cluster.watchdog import start_watchdog
-from videolstm_jax.config import ClusterConfig, RunConfig, as_text, flatten
+from videolstm_jax.config import ClusterConfig, RunConfig, flat_settings, setting_text
 
 _LATER = 600
 """Seconds after which JAX itself gives up. The team notices first, and names the process."""
@@ -41,7 +41,7 @@ def join_processes(
     Raises:
       ConfigError: processes are missing or differ.
     """
-    facts = {"command": command, "cluster.watchdog": as_text(config.watchdog)}
+    facts = {"command": command, "cluster.watchdog": setting_text(config.watchdog)}
     facts |= {**code_versions(), **own_modules(cfg), **_settings(cfg)}
     joined_team, service = meet_processes(processes, config, facts)
     if config.watchdog:
@@ -80,9 +80,9 @@ def leave_processes() -> None:
 
 def _settings(cfg: RunConfig) -> Mapping[str, str]:
     settings = {}
-    for path, value in flatten(cfg).items():
+    for path, value in flat_settings(cfg).items():
         if path not in _OF_A_MACHINE:
-            settings[path.replace("__", ".")] = as_text(value) or "''"
+            settings[path.replace("__", ".")] = setting_text(value) or "''"
     return settings
 
 

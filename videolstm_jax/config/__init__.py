@@ -9,7 +9,7 @@ from videolstm_jax.config.commands import BundleConfig, OverlayConfig, PredictCo
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import FITS, STREAMS, DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
-from videolstm_jax.config.run import PipelineConfig, RunConfig, as_text, change, flatten
+from videolstm_jax.config.run import PipelineConfig, RunConfig, change, flat_settings, setting_text
 from videolstm_jax.config.shallow import IdtConfig, ObjectsConfig
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
@@ -36,7 +36,7 @@ __all__ = [
     "ReportConfig",
     "RunConfig",
     "TrainConfig",
-    "as_text",
+    "setting_text",
     "change",
-    "flatten",
+    "flat_settings",
 ]

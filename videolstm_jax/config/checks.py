@@ -5,39 +5,39 @@ from __future__ import annotations
 import math
 import re
 
-from videolstm_jax.config.setting import require, setting_name
+from videolstm_jax.config.setting import require_setting, setting_name
 
 
-def within(owner: object, low: float, high: float, *names: str) -> None:
+def check_setting_within(owner: object, low: float, high: float, *names: str) -> None:
     """Raises ConfigError where one of these fields lies outside [low, high], or is no number."""
     for name in names:
         value = getattr(owner, name)
         # A NaN fails every comparison, so it is refused too.
-        require(low <= value <= high, setting_name(owner, name), value, f"{low} to {high}")
+        require_setting(low <= value <= high, setting_name(owner, name), value, f"{low} to {high}")
 
 
-def at_least(owner: object, low: float, *names: str) -> None:
+def check_setting_at_least(owner: object, low: float, *names: str) -> None:
     """Raises ConfigError where one of these fields is below `low`, infinite, or no number."""
     for name in names:
         value = getattr(owner, name)
         # The upper comparison refuses infinity, and with it what no later code could count to.
         fits = low <= value < math.inf
-        require(fits, setting_name(owner, name), value, f"a number from {low} up")
+        require_setting(fits, setting_name(owner, name), value, f"a number from {low} up")
 
 
-def sizes(owner: object, *names: str) -> None:
+def check_setting_sizes(owner: object, *names: str) -> None:
     """Raises ConfigError where one of these lists of sizes is empty or holds one below 1."""
     for name in names:
         values = getattr(owner, name)
         fits = bool(values) and min(values) >= 1
-        require(fits, setting_name(owner, name), values, "one or more sizes from 1 up")
+        require_setting(fits, setting_name(owner, name), values, "one or more sizes from 1 up")
 
 
 # A letter, digit or _ first: a name with a dash first looks like a flag, one with a dot is hidden.
 _FILE_NAME = re.compile(r"\w[\w.+-]{0,199}")
 
 
-def file_names(owner: object, *names: str) -> None:
+def check_setting_file_names(owner: object, *names: str) -> None:
     """Raises ConfigError where one of these fields cannot be a part of the names of files.
 
     A `/` or `..` in it would lead out of the work folder. An empty name is the default.
@@ -46,10 +46,10 @@ def file_names(owner: object, *names: str) -> None:
     for name in names:
         value = getattr(owner, name)
         fits = not value or _FILE_NAME.fullmatch(value)
-        require(fits, setting_name(owner, name), value, expected)
+        require_setting(fits, setting_name(owner, name), value, expected)
 
 
-def cell_names(owner: object, name: str, *values: str) -> None:
+def check_setting_cell_names(owner: object, name: str, *values: str) -> None:
     """Raises ConfigError where one of the values of the field `name` cannot name a cell.
 
     Only the form is checked, "cell" or "package.module:ATTRIBUTE": which cells exist is known to
@@ -58,21 +58,21 @@ def cell_names(owner: object, name: str, *values: str) -> None:
     expected = "the name of a cell, or package.module:ATTRIBUTE"
     for value in values:
         fits = value.isidentifier() or _names_attribute(value)
-        require(fits, setting_name(owner, name), value, expected)
+        require_setting(fits, setting_name(owner, name), value, expected)
 
 
 BACKBONES = ("vgg", "lite0")
 """The image networks of this project."""
 
 
-def backbone_name(owner: object, name: str, value: str) -> None:
+def check_setting_backbone(owner: object, name: str, value: str) -> None:
     """Raises ConfigError where the value of the field `name` cannot name a backbone.
 
     Of a function of the user's own only the form is checked, "package.module:ATTRIBUTE".
     """
     fits = value in BACKBONES or _names_attribute(value)
     expected = f"one of {', '.join(BACKBONES)}, or package.module:ATTRIBUTE"
-    require(fits, setting_name(owner, name), value, expected)
+    require_setting(fits, setting_name(owner, name), value, expected)
 
 
 def _names_attribute(value: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least
+from videolstm_jax.config.checks import check_setting_at_least
 from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
@@ -65,9 +65,9 @@ class ClusterConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 0, "processes")
-        at_least(self, -1, "process")
-        at_least(self, 1, "wait", "heartbeat", "stall")
+        check_setting_at_least(self, 0, "processes")
+        check_setting_at_least(self, -1, "process")
+        check_setting_at_least(self, 1, "wait", "heartbeat", "stall")
         problem = self._problem()
         if problem:
             raise ConfigError(problem)

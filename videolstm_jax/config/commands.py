@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, within
+from videolstm_jax.config.checks import check_setting_at_least, check_setting_within
 from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
@@ -58,9 +58,9 @@ class PredictConfig:
             problem = "--video is empty; expected a file, a camera's number, an address or -"
         if problem:
             raise ConfigError(problem)
-        at_least(self, 0, "max_frames")
+        check_setting_at_least(self, 0, "max_frames")
         # Encoders of films refuse pictures that are smaller or larger.
-        within(self, 16, 4096, "side")
+        check_setting_within(self, 16, 4096, "side")
 
     @property
     def folder(self) -> str:
@@ -115,5 +115,5 @@ class OverlayConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 1, "examples")
-        within(self, 16, 4096, "side")
+        check_setting_at_least(self, 1, "examples")
+        check_setting_within(self, 16, 4096, "side")

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, backbone_name, sizes, within
-from videolstm_jax.config.setting import check_settings, require, setting
+from videolstm_jax.config.checks import (
+    check_setting_at_least,
+    check_setting_backbone,
+    check_setting_sizes,
+    check_setting_within,
+)
+from videolstm_jax.config.setting import check_settings, require_setting, setting
 from videolstm_jax.errors import ConfigError
 
 # What each network can be given. Published VGG weights exist for both ways; those of Lite0 for one.
@@ -126,16 +131,16 @@ class ConvNetConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         # Not 1: what remains is divided by the chance to remain.
-        within(self, 0.0, 0.999, "dropout")
-        within(self, 0.0, 0.5, "shift")
-        within(self, 0.1, 1.0, "crop")
+        check_setting_within(self, 0.0, 0.999, "dropout")
+        check_setting_within(self, 0.0, 0.5, "shift")
+        check_setting_within(self, 0.1, 1.0, "crop")
         # A scale above 1 or of 0 is a mistake: pixels lie in [0, 255], their mean taken off.
-        within(self, 1e-4, 1.0, "pixel_scale")
-        at_least(self, 1, "image_size", "batch", "steps")
+        check_setting_within(self, 1e-4, 1.0, "pixel_scale")
+        check_setting_at_least(self, 1, "image_size", "batch", "steps")
         fits = re.fullmatch(r"all|dense|last|block[1-9]\d*", self.train_layers) is not None
         expected = "all, dense, last or a block, such as block5"
-        require(fits, "convnet.train_layers", self.train_layers, expected)
-        backbone_name(self, "backbone", self.backbone)
+        require_setting(fits, "convnet.train_layers", self.train_layers, expected)
+        check_setting_backbone(self, "backbone", self.backbone)
         # A function of the user's own prepares its pixels itself.
         preprocessings = _PREPROCESSING_OF.get(self.backbone, ("raw",))
         if self.preprocessing not in ("auto", *preprocessings):
@@ -143,11 +148,13 @@ class ConvNetConfig:
                 f"convnet.preprocessing is {self.preprocessing!r}; the backbone {self.backbone} "
                 f"takes {' or '.join(preprocessings)}"
             )
-        at_least(self, 0, "learning_rate", "weight_decay")
-        sizes(self, "widths", "depths", "dense")
+        check_setting_at_least(self, 0, "learning_rate", "weight_decay")
+        check_setting_sizes(self, "widths", "depths", "dense")
         # A bundle of a stranger has these settings, and each layer is made one after another.
         fits = max(self.depths) <= MOST_LAYERS
-        require(fits, "convnet.depths", self.depths, f"at most {MOST_LAYERS} layers in a block")
+        require_setting(
+            fits, "convnet.depths", self.depths, f"at most {MOST_LAYERS} layers in a block"
+        )
         if self.backbone == "vgg":
             self._check_vgg()
         else:
@@ -173,4 +180,4 @@ class ConvNetConfig:
         # Every block ends in a 2 x 2 pool. An odd side would lose its last row and column there.
         fits = self.image_size % 2**blocks == 0
         expected = f"a multiple of {2**blocks}, since each of the {blocks} blocks halves it"
-        require(fits, "convnet.image_size", self.image_size, expected)
+        require_setting(fits, "convnet.image_size", self.image_size, expected)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, within
-from videolstm_jax.config.setting import check_settings, require, setting
+from videolstm_jax.config.checks import check_setting_at_least, check_setting_within
+from videolstm_jax.config.setting import check_settings, require_setting, setting
 from videolstm_jax.errors import ConfigError
 
 # Appearance and motion, each with a ConvNet of its own.
 STREAMS = ("rgb", "flow")
 FITS = ("squash", "pad", "crop")
-"""How pictures of any shape become a square; see `square.window`."""
+"""How pictures of any shape become a square; see `square.square_window`."""
 
 
 @dataclass(frozen=True)
@@ -168,17 +168,17 @@ class DataConfig:
         # The name of a set of tensorflow-datasets is checked where that package is imported.
         fits = re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source) is not None
         expected = "'folder', 'stick_actions' or 'tfds:' before a name such as ucf101/ucf101_1"
-        require(fits, "data.source", self.source, expected)
+        require_setting(fits, "data.source", self.source, expected)
         _check_pattern(self.group_pattern)
         # At most .9, so that some groups are left for training.
-        within(self, 0.0, 0.9, "test_fraction", "validation")
+        check_setting_within(self, 0.0, 0.9, "test_fraction", "validation")
         # At 1 the background alone tells the class.
-        within(self, 0.0, 1.0, "context")
-        at_least(self, 0, "fps", "max_frames")
-        at_least(self, 1, "split", "frames", "batch", "workers")
-        at_least(self, 1, "clips_per_class", "test_clips_per_class")
+        check_setting_within(self, 0.0, 1.0, "context")
+        check_setting_at_least(self, 0, "fps", "max_frames")
+        check_setting_at_least(self, 1, "split", "frames", "batch", "workers")
+        check_setting_at_least(self, 1, "clips_per_class", "test_clips_per_class")
         # threading.Timer cannot wait for ever, so there is no "no limit".
-        within(self, 0.1, 86_400, "time_limit")
+        check_setting_within(self, 0.1, 86_400, "time_limit")
 
 
 def _check_pattern(pattern: str) -> None:
@@ -192,7 +192,7 @@ def _check_pattern(pattern: str) -> None:
         ) from error
     # The whole match is never a group by itself: it would put each video in a group of its own.
     expected = "parentheses around the group, such as '^(.+)_[0-9]+$'"
-    require(not pattern or groups > 0, "data.group_pattern", pattern, expected)
+    require_setting(not pattern or groups > 0, "data.group_pattern", pattern, expected)
 
 
 @dataclass(frozen=True)
@@ -257,8 +257,8 @@ class FlowConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 0, "width", "height", "convnet_sides", "bound")
-        within(self, 0.0, 100.0, "percentile")
+        check_setting_at_least(self, 0, "width", "height", "convnet_sides", "bound")
+        check_setting_within(self, 0.0, 100.0, "percentile")
         # One side alone would not say which shape the other one keeps.
         if (self.width == 0) != (self.height == 0):
             raise ConfigError(

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, file_names, within
+from videolstm_jax.config.checks import (
+    check_setting_at_least,
+    check_setting_file_names,
+    check_setting_within,
+)
 from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
@@ -58,7 +62,7 @@ class EvalConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 1, "segments", "batch", "chunk")
+        check_setting_at_least(self, 1, "segments", "batch", "chunk")
 
 
 @dataclass(frozen=True)
@@ -124,10 +128,10 @@ class LocalizeConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        file_names(self, "name")
-        at_least(self, 0, "sigma", "span", "tubes")
+        check_setting_file_names(self, "name")
+        check_setting_at_least(self, 0, "sigma", "span", "tubes")
         # The range of saliency, whose maximum is 255 (Sec. 5.3).
-        within(self, 0, 255, "theta")
+        check_setting_within(self, 0, 255, "theta")
         # Several tubes are linked from several boxes of a frame, and moments give one. Refused, and
         # not ignored: a user who asked for several would read one tube as all there is.
         if self.box == "moments" and self.tubes != 1:
@@ -170,7 +174,7 @@ class FuseConfig:
           ConfigError: weights that are given and searched.
         """
         check_settings(self)
-        file_names(self, "name")
+        check_setting_file_names(self, "name")
         # Refused, and not ignored: a user who gave both could not tell which of them a result has.
         problem = ""
         if self.search and self.weights:
@@ -194,5 +198,5 @@ class ReportConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        at_least(self, 0, "examples")
-        file_names(self, "run")
+        check_setting_at_least(self, 0, "examples")
+        check_setting_file_names(self, "run")

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from videolstm_jax.config.checks import (
-    at_least,
-    backbone_name,
-    cell_names,
-    file_names,
+    check_setting_at_least,
+    check_setting_backbone,
+    check_setting_cell_names,
+    check_setting_file_names,
     short_cell_name,
 )
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
-from videolstm_jax.config.setting import check_settings, require, setting
+from videolstm_jax.config.setting import check_settings, require_setting, setting
 from videolstm_jax.config.shallow import IdtConfig, ObjectsConfig
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
@@ -48,13 +48,15 @@ class PipelineConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         if self.flow_backbone:
-            backbone_name(self, "flow_backbone", self.flow_backbone)
-        cell_names(self, "cells", *self.cells)
-        cell_names(self, "flow_cell", self.flow_cell)
+            check_setting_backbone(self, "flow_backbone", self.flow_backbone)
+        check_setting_cell_names(self, "cells", *self.cells)
+        check_setting_cell_names(self, "flow_cell", self.flow_cell)
         # Runs are folders named after their cells, so two cells must not share a name either.
         names = {short_cell_name(cell) for cell in self.cells}
         fits = bool(self.cells) and len(names) == len(self.cells)
-        require(fits, "pipeline.cells", self.cells, "one or more cells with different names")
+        require_setting(
+            fits, "pipeline.cells", self.cells, "one or more cells with different names"
+        )
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ class RunConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         # NumPy's generators refuse negative seeds, hours later and without the name of the setting.
-        at_least(self, 0, "seed")
-        file_names(self, "name")
+        check_setting_at_least(self, 0, "seed")
+        check_setting_file_names(self, "name")
         # The best checkpoint is chosen on the validation list, so there must be one.
         if self.train.keep == "best" and not self.data.validation:
             raise ConfigError(
@@ -124,7 +126,7 @@ class RunConfig:
 _NOT_SETTINGS = ("preset", "overrides")
 
 
-def flatten(cfg: RunConfig) -> dict[str, Any]:
+def flat_settings(cfg: RunConfig) -> dict[str, Any]:
     """Every setting as `section__field: value` or `field: value`, in the dataclasses' order."""
     values: dict[str, Any] = {}
     for section in dataclasses.fields(cfg):
@@ -137,7 +139,7 @@ def flatten(cfg: RunConfig) -> dict[str, Any]:
     return values
 
 
-def as_text(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """A setting as it is written on a command line."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
@@ -155,7 +157,7 @@ def change(cfg: RunConfig, **settings: Any) -> RunConfig:
       ConfigError: a setting that does not exist, or a value that cannot be used.
     """
     # Two underscores, because a keyword of Python cannot hold the dot of `model.cell`.
-    current = flatten(cfg)
+    current = flat_settings(cfg)
     sections: dict[str, dict[str, Any]] = {}
     replaced: dict[str, Any] = {}
     for path, value in settings.items():

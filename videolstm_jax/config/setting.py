@@ -72,7 +72,7 @@ _BUCKETS = ("gs", "s3", "az", "hf")
 _OF_COMMANDS = ("PredictConfig", "BundleConfig", "OverlayConfig")
 
 
-def require(fits: bool, name: str, value: object, expected: str) -> None:
+def require_setting(fits: bool, name: str, value: object, expected: str) -> None:
     """Raises ConfigError unless a value fits: every refusal of one setting has this form.
 
     Args:
@@ -115,12 +115,12 @@ def check_settings(owner: object) -> None:
         name = setting_name(owner, field.name)
         if choices:
             listed = ", ".join(map(repr, choices))
-            require(value in choices, name, value, f"one of {listed}")
+            require_setting(value in choices, name, value, f"one of {listed}")
         # A file of settings may have 8.0 or true here, which no array can have as a size. A type is
         # text in modules with postponed annotations.
         if field.type == "int":
             is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-            require(is_whole, name, value, "a whole number")
+            require_setting(is_whole, name, value, "a whole number")
         # "is empty" reads better than "is ''", which a shell's user may not have written.
         if field.metadata["required"] and not value:
             raise ConfigError(f"{name} is empty; expected {field.metadata['required']}")
@@ -141,7 +141,7 @@ def _check_no_address(name: str, value: str | tuple[str, ...]) -> None:
     for path in paths:
         # etils raises a KeyError for any other scheme, later and without the setting's name.
         scheme = re.match(r"(\w+)://", path)
-        require(scheme is None or scheme[1] in _BUCKETS, name, path, expected)
+        require_setting(scheme is None or scheme[1] in _BUCKETS, name, path, expected)
 
 
 def _with_home(value: str | tuple[str, ...]) -> str | tuple[str, ...]:

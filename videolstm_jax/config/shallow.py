@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least
+from videolstm_jax.config.checks import check_setting_at_least
 from videolstm_jax.config.setting import check_settings, setting
 
 
@@ -46,11 +46,11 @@ class IdtConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         # Three cells along time need three frames.
-        at_least(self, 3, "length")
-        at_least(self, 0, "side", "limit")
-        at_least(self, 1, "spacing", "scales", "components", "samples")
+        check_setting_at_least(self, 3, "length")
+        check_setting_at_least(self, 0, "side", "limit")
+        check_setting_at_least(self, 1, "spacing", "scales", "components", "samples")
         # scikit-learn refuses a C of 0, after hours of flow.
-        at_least(self, 1e-6, "cost")
+        check_setting_at_least(self, 1e-6, "cost")
 
 
 @dataclass(frozen=True)
@@ -64,5 +64,5 @@ class ObjectsConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 1, "stride", "batch")
-        at_least(self, 1e-6, "cost")
+        check_setting_at_least(self, 1, "stride", "batch")
+        check_setting_at_least(self, 1e-6, "cost")

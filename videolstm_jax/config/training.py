@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, cell_names, within
-from videolstm_jax.config.setting import check_settings, require, setting
+from videolstm_jax.config.checks import (
+    check_setting_at_least,
+    check_setting_cell_names,
+    check_setting_within,
+)
+from videolstm_jax.config.setting import check_settings, require_setting, setting
 
 
 @dataclass(frozen=True)
@@ -94,18 +98,20 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        cell_names(self, "cell", self.cell)
+        check_setting_cell_names(self, "cell", self.cell)
         # Not 1: what remains is divided by the chance to remain.
-        within(self, 0.0, 0.999, "dropout", "hidden_dropout")
+        check_setting_within(self, 0.0, 0.999, "dropout", "hidden_dropout")
         # Any finite number may be meant; the bounds refuse NaN and infinity.
-        within(self, -1e6, 1e6, "attention_scale", "forget_bias")
-        at_least(self, 1, "map_size", "depth", "motion_size", "motion_depth", "classes")
-        at_least(self, 1, "hidden", "attention", "head")
+        check_setting_within(self, -1e6, 1e6, "attention_scale", "forget_bias")
+        check_setting_at_least(
+            self, 1, "map_size", "depth", "motion_size", "motion_depth", "classes"
+        )
+        check_setting_at_least(self, 1, "hidden", "attention", "head")
         for name in ("kernel", "motion_kernel"):
             side = getattr(self, name)
             # An even kernel has no middle, so its output would be shifted by half a pixel.
             fits = side >= 1 and side % 2 == 1
-            require(fits, f"model.{name}", side, "an odd side, 1, 3, 5 ..")
+            require_setting(fits, f"model.{name}", side, "an odd side, 1, 3, 5 ..")
 
 
 @dataclass(frozen=True)
@@ -127,10 +133,10 @@ class OptimConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 0, "learning_rate", "clip", "weight_decay")
-        within(self, 0.0, 1.0, "decay")
+        check_setting_at_least(self, 0, "learning_rate", "clip", "weight_decay")
+        check_setting_within(self, 0.0, 1.0, "decay")
         # Not 0: where the gradient is zero, the update would divide zero by zero.
-        within(self, 1e-20, 1.0, "eps")
+        check_setting_within(self, 1e-20, 1.0, "eps")
 
 
 @dataclass(frozen=True)
@@ -211,10 +217,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 1, "steps", "log_every", "save_every")
-        at_least(self, 0, "attention_entropy", "devices", "shards", "hash_every")
+        check_setting_at_least(self, 1, "steps", "log_every", "save_every")
+        check_setting_at_least(self, 0, "attention_entropy", "devices", "shards", "hash_every")
         # Only the form: which blocks a backbone has is known once it is read.
         fits = re.fullmatch(r"|last_block|block[1-9]\d*", self.backbone_from) is not None
         expected = "last_block or a block, such as block5, or nothing"
-        require(fits, "train.backbone_from", self.backbone_from, expected)
-        within(self, 0.0, 100.0, "backbone_rate")
+        require_setting(fits, "train.backbone_from", self.backbone_from, expected)
+        check_setting_within(self, 0.0, 100.0, "backbone_rate")

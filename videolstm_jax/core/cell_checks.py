@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from videolstm_jax.core.checks import describe_array, type_text
 from videolstm_jax.core.start import zero_carry
-from videolstm_jax.core.tracing import traced_shapes
+from videolstm_jax.core.tracing import traced_cell_shapes
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import CellOut, Inputs
 
@@ -52,8 +52,8 @@ def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
     """Yields the problem of each part in the order of their use; empty where it has none."""
     # A generator stops at the first problem, so that what follows is never traced on wrong shapes.
     # By position, as the model calls it: the caller's own function may have other argument names.
-    params = traced_shapes("init", lambda key: cell.init(key, cfg), jax.random.key(0))
-    carry = traced_shapes("zeros", partial(cell.zeros, cfg, _BATCH))
+    params = traced_cell_shapes("init", lambda key: cell.init(key, cfg), jax.random.key(0))
+    carry = traced_cell_shapes("zeros", partial(cell.zeros, cfg, _BATCH))
     yield _leading_problem("its zeros make", carry, (_BATCH,), "[B, ..]")
     yield _zeros_problem(carry)
     drive = _traced_drive(cfg, cell, conv, params)
@@ -65,7 +65,9 @@ def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
         )
     # A scan hands one frame of the drive to each step.
     frame = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), drive)
-    result = traced_shapes("step", partial(cell.step, conv), params, carry, frame, hint=_hint(cell))
+    result = traced_cell_shapes(
+        "step", partial(cell.step, conv), params, carry, frame, hint=_hint(cell)
+    )
     is_pair = isinstance(result, tuple) and len(result) == 2
     if not is_pair or not isinstance(result[1], CellOut):
         yield f"the step returns {type_text(result)}; expected (carry, CellOut)"
@@ -74,7 +76,7 @@ def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
     yield _hidden_problem(cfg, cell, out)
     yield _attention_problem(cfg, cell, out)
     for name, state_of in cell.states.items():
-        yield _state_problem(name, traced_shapes(f"states[{name!r}]", state_of, carry))
+        yield _state_problem(name, traced_cell_shapes(f"states[{name!r}]", state_of, carry))
     if cfg.start == "mean":
         yield _carry_problem("the mean start makes", _traced_mean_start(cfg, cell, conv), carry)
 
@@ -94,7 +96,7 @@ def _traced_drive(cfg: ModelConfig, cell: Cell, conv: Conv, params: Any) -> Any:
     if inputs.motion is None:
         hint = '; inputs.motion is None, since the layers of the cell, such as Layers("pool5"), '
         hint += "name no layer of the flow stream"
-    return traced_shapes("drive", partial(cell.drive, conv), params, inputs, hint_if_none=hint)
+    return traced_cell_shapes("drive", partial(cell.drive, conv), params, inputs, hint_if_none=hint)
 
 
 def _traced_mean_start(cfg: ModelConfig, cell: Cell, conv: Conv) -> Any:
@@ -102,8 +104,10 @@ def _traced_mean_start(cfg: ModelConfig, cell: Cell, conv: Conv) -> Any:
     mean = _inputs(cfg, cell, (_BATCH,), points=cell.vector)
     keys = jax.random.split(jax.random.key(0))
     init = cell.mean_start.init
-    params = traced_shapes("mean_start.init", lambda keys: init(keys, cfg), keys)
-    return traced_shapes("mean_start.carry", partial(cell.mean_start.carry, conv), params, mean)
+    params = traced_cell_shapes("mean_start.init", lambda keys: init(keys, cfg), keys)
+    return traced_cell_shapes(
+        "mean_start.carry", partial(cell.mean_start.carry, conv), params, mean
+    )
 
 
 def _zeros_problem(carry: Any) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Conv: TypeAlias = "Callable[[Array, Array], Array]"
 
 
-def product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
+def place_product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
     """The matrix product over the last axis of `x`, at every place.
 
     Args:
@@ -38,7 +38,9 @@ def product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = Non
     return lax.dot_general(x.astype(dtype), kernel.astype(dtype), contraction)
 
 
-def im2col(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
+def im2col_convolution(
+    kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
+) -> Array:
     """The convolution as one matrix product over patches.
 
     XLA's own convolution is tens of times slower than this in the backward pass of a scan on CPUs,
@@ -54,32 +56,37 @@ def im2col(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
     """
     # One place has no neighbours, so there are no patches to make.
     if _is_point(kernel):
-        return product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
+        return place_product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
     # The patches are k * k times the map: recomputed in the backward pass (copies, no products),
     # never kept.
     recomputed = jax.checkpoint(functools.partial(_patch_product, dtype=dtype), prevent_cse=False)
     return recomputed(kernel, x)
 
 
-def native(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
-    """The convolution that XLA has for the device; arguments and result are those of `im2col`."""
+def native_convolution(
+    kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
+) -> Array:
+    """The convolution that XLA has for the device; called as `im2col_convolution` is."""
     if _is_point(kernel):
-        return product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
+        return place_product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
     dtype = dtype or kernel.dtype
     # XLA's convolution takes one batch axis, so T and B become one, and two again at the end.
     maps = x.reshape(-1, *x.shape[-3:]).astype(dtype)
     layout = ("NHWC", "HWIO", "NHWC")
-    # For odd kernels SAME pads k // 2 zeros at each side, as `im2col` does.
+    # For odd kernels SAME pads k // 2 zeros at each side, as `im2col_convolution` does.
     z = lax.conv_general_dilated(
         maps, kernel.astype(dtype), (1, 1), "SAME", dimension_numbers=layout
     )
     return z.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-ENGINES: Mapping[str, Callable[..., Array]] = {"im2col": im2col, "native": native}
+ENGINES: Mapping[str, Callable[..., Array]] = {
+    "im2col": im2col_convolution,
+    "native": native_convolution,
+}
 
 
-def in_scan(name: str) -> Callable[..., Array]:
+def convolution_in_scan(name: str) -> Callable[..., Array]:
     """The convolution inside the scan, by name; `auto` is the faster one of the backend."""
     if name == "auto":
         name = "native"
@@ -108,4 +115,4 @@ def _patch_product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | Non
         for j in range(k):
             shifted.append(padded[..., i : i + n, j : j + m, :])
     patches = jnp.concatenate(shifted, axis=-1)
-    return product(kernel.reshape(-1, kernel.shape[-1]), patches, dtype=dtype)
+    return place_product(kernel.reshape(-1, kernel.shape[-1]), patches, dtype=dtype)

@@ -18,7 +18,7 @@ from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.checks import check_clip, check_config, check_like
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.params import head_params
-from videolstm_jax.core.start import mean_over_time
+from videolstm_jax.core.start import mean_cell_inputs
 from videolstm_jax.core.unroll import unroll
 from videolstm_jax.types import Output, Params
 
@@ -114,12 +114,14 @@ def _assemble(cfg: ModelConfig, cell: Cell) -> _Parts:
     check_config(cfg, cell)
     dtype = _product_dtype(cfg)
     # Outside the scan the device's own convolution is the fastest one everywhere.
-    once = partial(engines.native, dtype=dtype)
+    once = partial(engines.native_convolution, dtype=dtype)
     check_cell_shapes(cfg, cell, once)
     # After the check, whose messages are about the cell as its author wrote it.
     if cfg.attention_scale != 1:
         cell = scale_attention(cell, cfg.attention_scale)
-    bound = bind(cell, partial(engines.in_scan(cfg.engine), dtype=dtype), drive_conv=once)
+    bound = bind(
+        cell, partial(engines.convolution_in_scan(cfg.engine), dtype=dtype), drive_conv=once
+    )
     return _Parts(cfg, cell, bound, once, dtype)
 
 
@@ -184,7 +186,7 @@ def _first_carry(parts: _Parts, params: Params, clip: Clip) -> PyTree:
     inputs = clip.inputs
     if cell.layers.motion is None:
         inputs = inputs._replace(motion=None)
-    mean = mean_over_time(inputs, clip.mask, dtype=_dtype(params), vector=cell.vector)
+    mean = mean_cell_inputs(inputs, clip.mask, dtype=_dtype(params), vector=cell.vector)
     return cell.mean_start.carry(parts.once, params.start, mean)
 
 

@@ -78,7 +78,7 @@ def mean_carry(conv: Conv, params: tuple[StartParams, StartParams | None], mean:
     return Carry(top_state, state(motion, mean.motion))
 
 
-def mean_over_time(inputs: Inputs, mask: Array, *, dtype: Any, vector: bool) -> Inputs:
+def mean_cell_inputs(inputs: Inputs, mask: Array, *, dtype: Any, vector: bool) -> Inputs:
     """The mean of each input over the frames that exist, [B, N, N, D]; zero where none does.
 
     The mean depends on all frames of the clip, so a model that starts from it is not causal.

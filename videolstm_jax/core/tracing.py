@@ -17,7 +17,7 @@ from videolstm_jax.errors import ConfigError
 _PACKAGE = __file__.removesuffix("tracing.py").rstrip("\\/").removesuffix("core")
 
 
-def traced_shapes(
+def traced_cell_shapes(
     part: str, function: Callable[..., Any], *args: Any, hint: str = "", hint_if_none: str = ""
 ) -> Any:
     """The shapes that a function of the cell makes.

@@ -24,7 +24,8 @@ def unroll(
 ) -> tuple[PyTree, CellOut]:
     """Runs a cell over time; a frame that does not exist leaves the carry as it was.
 
-    The cell's convolution is bound before: `unroll(bind(CELLS["videolstm"], engines.im2col), ..)`.
+    The cell's convolution is bound before:
+    `unroll(bind(CELLS["videolstm"], engines.im2col_convolution), ..)`.
 
     Args:
       cell: a cell with its convolution, from `cell.bind`.

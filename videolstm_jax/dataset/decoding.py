@@ -93,7 +93,7 @@ class VideoDecoder:
 
         # A consumer that stops early closes this generator; the workers must end then too.
         try:
-            decoded = guard.decoded_ahead(crew, read, videos)
+            decoded = guard.videos_decoded_ahead(crew, read, videos)
             for video, frames in self._good(videos, decoded, len):
                 yield video.name, frames
         finally:
@@ -115,7 +115,7 @@ class VideoDecoder:
         frames = {}
         # A bad video that is not skipped raises its error here; no worker may outlive it.
         try:
-            headers = guard.decoded_ahead(crew, check, videos)
+            headers = guard.videos_decoded_ahead(crew, check, videos)
             headers = counted(headers, len(videos), "prepare: checks videos")
             for video, header in self._good(videos, headers, lambda header: header.frames):
                 frames[video.name] = header.frames
@@ -147,7 +147,7 @@ class VideoDecoder:
             # As if from lists: what `list_videos` checked strictly before may only warn here. A
             # class without training clips is refused all the same.
             check_parts(good, dataset.classes, from_lists=True)
-        pace.warn(
+        pace.warn_of_videos_for_flow(
             "other frames were found than the file declares, and flow has one pair less, in",
             miscounted,
         )

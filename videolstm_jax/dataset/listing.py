@@ -73,7 +73,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
       ConfigError: `cfg.group_pattern` does not fit every video.
     """
     folder = folder_listing.videos_folder(cfg, root)
-    listed = folder_listing.list_folder(
+    listed = folder_listing.list_videos_of_folder(
         folder, group_pattern=cfg.group_pattern, follow_links=cfg.follow_links
     )
     candidates = _choose_videos(cfg, folder, listed.videos)

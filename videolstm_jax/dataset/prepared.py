@@ -9,7 +9,7 @@ from etils import epath
 
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, VideoError
-from videolstm_jax.files import read_json, side_by_side
+from videolstm_jax.files import call_in_threads, read_json
 from videolstm_jax.folders import file_size
 from videolstm_jax.types import Video
 from videolstm_jax.workdir.layout import Workdir
@@ -68,7 +68,7 @@ def video_fingerprints(videos: Sequence[Video]) -> dict[str, str]:
 
     A digest would be safer, but would read every byte of the set on each start of a stage.
     """
-    sizes = side_by_side(file_size, [epath.Path(video.path) for video in videos])
+    sizes = call_in_threads(file_size, [epath.Path(video.path) for video in videos])
     fingerprints = {}
     for video, size in zip(videos, sizes, strict=True):
         fingerprints[video.name] = "no file" if size is None else f"{size} bytes"

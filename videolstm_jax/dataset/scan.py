@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from etils import epath
 
 from videolstm_jax.annotations.boxes_json import read_boxes_json
-from videolstm_jax.annotations.ground_truth import tubes_of_dataset
+from videolstm_jax.annotations.ground_truth import true_tubes_of_dataset
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.folders import folder_listing
@@ -110,7 +110,7 @@ def _probe_all(videos: Sequence[ListedVideo], cfg: DataConfig) -> Iterator[Video
 
     # A consumer that stops early closes this generator; the workers must end then too.
     try:
-        for header in guard.decoded_ahead(crew, probe, videos):
+        for header in guard.videos_decoded_ahead(crew, probe, videos):
             if isinstance(header, VideoError) and cfg.on_bad_video == "fail":
                 raise header
             yield header
@@ -132,7 +132,7 @@ def bad_video_row(video: ListedVideo, error: VideoError) -> dict[str, str]:
 # ---- boxes ---------------------------------------------------------------------------------------
 
 
-def read_dataset_tubes(
+def read_true_tubes_of_folder(
     cfg: DataConfig, dataset: Dataset, *, root: PathLike | None = None
 ) -> list[Detection]:
     """True tubes from `cfg.boxes`, or else from the folder's boxes.json or truth.jsonl.
@@ -164,10 +164,10 @@ def read_dataset_tubes(
     # With max_frames only the beginning of each video is read, and so of its boxes.
     cut = cfg.max_frames > 0
     if path.suffix != ".json":
-        return tubes_of_dataset(path, read_truth(path, split=cfg.split), dataset, cut=cut)
+        return true_tubes_of_dataset(path, read_truth(path, split=cfg.split), dataset, cut=cut)
     # The boxes of a folder may also be of videos that no list names.
     unlisted = _names(
-        folder_listing.list_folder(folder, follow_links=cfg.follow_links).videos
+        folder_listing.list_videos_of_folder(folder, follow_links=cfg.follow_links).videos
     ) - _names(dataset.videos)
     return read_boxes_json(path, dataset, unlisted=unlisted, cut=cut)
 

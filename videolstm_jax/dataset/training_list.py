@@ -105,7 +105,7 @@ def check_test_list(
     return is_trained
 
 
-def checked_scores(path: epath.Path, owner: object, *, allowed: bool) -> Scores:
+def scores_of_checked_videos(path: epath.Path, owner: object, *, allowed: bool) -> Scores:
     """Reads a score file, with the videos marked that its model was trained on.
 
     Args:

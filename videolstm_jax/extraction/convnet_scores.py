@@ -10,7 +10,7 @@ from etils import epath
 
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import write_json
-from videolstm_jax.measure.accuracy import accuracy_text, top_k, trained_note
+from videolstm_jax.measure.accuracy import accuracy_text, top_k, trained_accuracy_note
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.types import Dataset, Scores, Video, names_of
 from videolstm_jax.workdir.scores_npz import save_scores
@@ -72,10 +72,8 @@ def save_convnet_scores(
     write_json(folder / "accuracy.json", accuracy)
     right_videos = accuracy_text(scores.scores, label, unread)
     right_frames = f"{100 * tested.frames_right / tested.frames:.1f} % of their frames"
-    print(
-        f"the {stream} ConvNet alone: {right_videos}, {right_frames}{trained_note(trained)}",
-        flush=True,
-    )
+    note = trained_accuracy_note(trained)
+    print(f"the {stream} ConvNet alone: {right_videos}, {right_frames}{note}", flush=True)
 
 
 def _score_videos(logits: FeatureStore, videos: Sequence[Video]) -> _TestedVideos:

@@ -12,11 +12,11 @@ from etils import epath
 
 from videolstm_jax.backbone.convnet import (
     TrainedConvNet,
+    backbone_fit_entry,
     check_backbone,
-    check_fit,
-    fit_entry,
+    check_backbone_fit,
     load_convnet,
-    recorded_fit,
+    recorded_backbone_fit,
 )
 from videolstm_jax.clips.blocks import BackboneImages, FrameBlock
 from videolstm_jax.config import RunConfig
@@ -25,7 +25,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.index import StoreHead, read_if_exists
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
-from videolstm_jax.nn.network import find_block
+from videolstm_jax.nn.network import find_network_block
 from videolstm_jax.nn.preprocessing import backbone_pixels
 from videolstm_jax.types import Dataset, Video, View, names_of
 from videolstm_jax.workdir.layout import Workdir
@@ -82,7 +82,7 @@ class BackboneWithStores(NamedTuple):
     trained_on: tuple[str, ...] = ()
 
 
-def load_backbone(job: ExtractionJob, stream: str) -> TrainedConvNet:
+def backbone_to_extract_with(job: ExtractionJob, stream: str) -> TrainedConvNet:
     """Loads the backbone of a stream.
 
     Raises:
@@ -99,16 +99,20 @@ def load_backbone(job: ExtractionJob, stream: str) -> TrainedConvNet:
             f"{job.work.dataset} lists {', '.join(job.dataset.classes)}; expected the same"
         )
     check_backbone(job.cfg, stream, trained.config.backbone, folder)
-    check_fit(job.cfg, trained.fit, folder)
+    check_backbone_fit(job.cfg, trained.fit, folder)
     # Now, before hours of extraction: recurrent models on these features would be as wrong.
     tests = names_of(job.dataset.listed("test"))
     check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)
     if job.cfg.train.backbone_from:
-        trained = trained._replace(tap=find_block(trained.network, job.cfg.train.backbone_from))
+        trained = trained._replace(
+            tap=find_network_block(trained.network, job.cfg.train.backbone_from)
+        )
     return trained
 
 
-def open_stores(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> BackboneWithStores:
+def open_stores_to_fill(
+    job: ExtractionJob, trained: TrainedConvNet, stream: str
+) -> BackboneWithStores:
     """Opens the stores of the layers of a backbone.
 
     Of several workers, one at a time may do so: the files that they share are written here.
@@ -194,7 +198,7 @@ def _resizing(fit: str) -> dict[str, str]:
     """How frames were brought to the square; the field of `squash` is that of earlier stores."""
     if fit == "squash":
         return {"squash": "bilinear"}
-    return {"resize": "bilinear", **fit_entry(fit)}
+    return {"resize": "bilinear", **backbone_fit_entry(fit)}
 
 
 def _check_store(cfg: RunConfig, folder: epath.Path) -> None:
@@ -202,10 +206,12 @@ def _check_store(cfg: RunConfig, folder: epath.Path) -> None:
     for path in (folder / "index.json", folder / "about.json"):
         head = read_if_exists(path, StoreHead)
         if head is not None and isinstance(head.about, dict):
-            check_fit(cfg, recorded_fit(head.about), path)
+            check_backbone_fit(cfg, recorded_backbone_fit(head.about), path)
 
 
-def features_of_block(images: np.ndarray, backbone: BackboneWithStores) -> dict[str, np.ndarray]:
+def extracted_features_of_images(
+    images: np.ndarray, backbone: BackboneWithStores
+) -> dict[str, np.ndarray]:
     """Runs the backbone on its inputs [n, ..], filled up with zeros to BLOCK of them."""
     # Filled up, or the last block of each video would compile a program of its own.
     padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
@@ -215,7 +221,7 @@ def features_of_block(images: np.ndarray, backbone: BackboneWithStores) -> dict[
     return {layer: maps[: len(images)] for layer, maps in features.items()}
 
 
-def write_features(
+def write_extracted_features(
     last_block: FrameBlock,
     features: Sequence[Mapping[str, np.ndarray]],
     writers: Mapping[str, FeatureWriter],

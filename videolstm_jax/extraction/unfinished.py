@@ -8,7 +8,7 @@ from videolstm_jax.extraction.stores import BackboneWithStores, ExtractionJob
 from videolstm_jax.types import Video, View, names_of
 
 
-def missing_views(
+def views_without_features(
     job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]
 ) -> dict[str, list[View]]:
     """Returns by video the views that lack one of the layers, whoever should write them."""
@@ -24,11 +24,11 @@ def missing_views(
     return missing
 
 
-def views_to_do(
+def views_to_extract(
     job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]
 ) -> dict[str, list[View]]:
     """Returns by video of this worker's shard the views that are not finished."""
-    missing = missing_views(job, backbones)
+    missing = views_without_features(job, backbones)
     # The shard is of all videos, not of the missing ones: it must be the same for a worker that is
     # started again.
     views = {}

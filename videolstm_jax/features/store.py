@@ -15,7 +15,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
 from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.records import Moments
-from videolstm_jax.files import reading, side_by_side
+from videolstm_jax.files import call_in_threads, reading
 from videolstm_jax.folders import file_size, leads_out, leads_out_by_link
 from videolstm_jax.json_records import read_record
 from videolstm_jax.progress_lines import ProgressLines
@@ -157,7 +157,7 @@ class FeatureStore:
         Raises:
           FileError: a file is missing, has another size, or lies elsewhere.
         """
-        sizes = side_by_side(file_size, list(map(self.path, names)))
+        sizes = call_in_threads(file_size, list(map(self.path, names)))
         for name, size in zip(names, sizes, strict=True):
             # The index names the files, and may be a stranger's with a link beside it.
             if leads_out_by_link(self.folder, self.path(name)):
@@ -201,7 +201,7 @@ class FeatureStore:
             return f"{self.folder}: compared {compared} of {len(names)} files, {size:,} bytes"
 
         with ProgressLines(progress):
-            are_damaged = side_by_side(is_damaged, names)
+            are_damaged = call_in_threads(is_damaged, names)
         damaged = []
         for name, damage in zip(names, are_damaged, strict=True):
             if damage:
@@ -225,7 +225,7 @@ class FeatureStore:
           FileError: no videos, or one that the store does not have.
         """
         # Where the index has no moments, files are read, several at a time.
-        parts = side_by_side(self._moments_of, names)
+        parts = call_in_threads(self._moments_of, names)
         frames = self._frames_of(names)
         with reading(self.folder / "index.json"):
             return records.feature_mean_and_deviation(parts, frames * math.prod(self.shape))

@@ -18,7 +18,7 @@ from videolstm_jax import files
 from videolstm_jax.durable import is_bucket
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.files import side_by_side
+from videolstm_jax.files import call_in_threads
 
 
 def verify_store(store: FeatureStore, names: Sequence[str], mode: str) -> None:
@@ -42,7 +42,9 @@ def verify_store(store: FeatureStore, names: Sequence[str], mode: str) -> None:
         store.verify(names)
         return
     # Before the files are read: what changes in the meantime has another state afterwards.
-    states = dict(zip(names, side_by_side(_file_state, list(map(store.path, names))), strict=True))
+    states = dict(
+        zip(names, call_in_threads(_file_state, list(map(store.path, names))), strict=True)
+    )
     verified = _read_record(store)
     signatures = {}
     unread = []

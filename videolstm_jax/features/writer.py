@@ -22,7 +22,7 @@ from videolstm_jax.features.index import (
     rows_of_store_index,
 )
 from videolstm_jax.features.store import FeatureStore, feature_record_path, sha256_if_exists
-from videolstm_jax.files import side_by_side
+from videolstm_jax.files import call_in_threads
 from videolstm_jax.folders import file_size
 
 # Missing videos that one message names.
@@ -157,7 +157,7 @@ class FeatureWriter:
         self._done = self._finished_rows()
         names = list(names)
         # Each check asks for the size of a file, which in a bucket takes as long as a small read.
-        are_done = side_by_side(self.done, names)
+        are_done = call_in_threads(self.done, names)
         missing = []
         for name, done in zip(names, are_done, strict=True):
             if not done:

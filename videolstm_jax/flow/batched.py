@@ -45,7 +45,7 @@ class _UnfinishedVideo:
         """Takes the flow of some pairs."""
         # Parts come in any order and become images at once: a byte takes a quarter of a float.
         pairs = len(part.flow)
-        self.images[part.first : part.first + pairs] = image.to_image(part.flow, self.limit)
+        self.images[part.first : part.first + pairs] = image.flow_to_image(part.flow, self.limit)
         self.done += pairs
         displacement = np.abs(part.flow)
         self.largest = max(self.largest, float(displacement.max()))
@@ -121,7 +121,7 @@ def _fits(part: FlowPart, frames: np.ndarray) -> bool:
     return part.flow.shape[1:3] == frames.shape[1:] and part.first + len(part.flow) < len(frames)
 
 
-def sample_flow(
+def flow_of_sampled_pairs(
     videos: Iterable[tuple[str, int, np.ndarray]],
     *,
     method: Callable[[np.ndarray, np.ndarray], np.ndarray] = tvl1_of_arrays,
@@ -159,7 +159,7 @@ _SIDE_STEP = 16
 """Sides are filled up to a multiple of so many pixels where videos come in any size."""
 
 
-def flow_in_order(
+def flow_in_pair_order(
     frames: np.ndarray, method: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> Iterator[np.ndarray]:
     """Computes the flow of one video, a batch ahead of the pair that is asked for.
@@ -176,7 +176,7 @@ def flow_in_order(
     """
     height, width = frames.shape[1:]
     more = [(0, -side % _SIDE_STEP) for side in (height, width)]
-    size = packing.batch_pairs(height + more[0][1], width + more[1][1])
+    size = packing.flow_pairs_in_batch(height + more[0][1], width + more[1][1])
 
     def batch(start: int) -> np.ndarray:
         a, b = frames[start : start + size], frames[start + 1 : start + 1 + size]

@@ -11,7 +11,7 @@ PAPER_WIDTH, PAPER_BOUND = 340, 20.0
 """The authors' flow images: 340 pixels wide, displacements of +-20 pixels."""
 
 
-def grey_frames(frames: np.ndarray) -> np.ndarray:
+def grey_frames_for_flow(frames: np.ndarray) -> np.ndarray:
     """Computes Rec. 601 luma, .299 R + .587 G + .114 B, rounded.
 
     In integers, so that every machine gives the same bytes.
@@ -47,7 +47,7 @@ def flow_limit(bound: float, *, scaled: bool) -> Callable[[int, int], float]:
     return lambda width, height: bound
 
 
-def to_image(flow: np.ndarray, bound: float) -> np.ndarray:
+def flow_to_image(flow: np.ndarray, bound: float) -> np.ndarray:
     """Maps +-bound pixels to [0, 255], Sec. 5.1: round(255 (u + bound) / (2 bound)), clipped.
 
     In float32 and with floor(x + 0.5), since numpy's own rounding takes halves to even numbers.
@@ -64,8 +64,8 @@ def to_image(flow: np.ndarray, bound: float) -> np.ndarray:
     return np.clip(np.floor(levels + np.float32(0.5)), 0, 255).astype(np.uint8)
 
 
-def from_image(image: np.ndarray, bound: float) -> np.ndarray:
-    """Maps [0, 255] back to pixels, to within half a level; see `to_image`.
+def flow_from_image(image: np.ndarray, bound: float) -> np.ndarray:
+    """Maps [0, 255] back to pixels, to within half a level; see `flow_to_image`.
 
     Args:
       image: [.., 2] uint8.

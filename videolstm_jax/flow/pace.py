@@ -116,11 +116,11 @@ def warn_of_flow(ranges: Mapping[str, tuple[float, float]], stage: str = "prepar
             still.append(name)
         if share > SATURATED:
             saturated.append(f"{name} ({share:.0%})")
-    warn("nothing moves in", still, stage)
-    warn("over 5 % of pixels are at the bound in", saturated, stage)
+    warn_of_videos_for_flow("nothing moves in", still, stage)
+    warn_of_videos_for_flow("over 5 % of pixels are at the bound in", saturated, stage)
 
 
-def warn(problem: str, names: Sequence[str], stage: str = "prepare") -> None:
+def warn_of_videos_for_flow(problem: str, names: Sequence[str], stage: str = "prepare") -> None:
     """Warns on stderr of a problem with the number and first names of videos, if there are any."""
     if not names:
         return

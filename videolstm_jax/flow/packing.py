@@ -47,7 +47,7 @@ class _Owner(NamedTuple):
     pairs: int
 
 
-def batch_pairs(height: int, width: int) -> int:
+def flow_pairs_in_batch(height: int, width: int) -> int:
     """Returns the number of pairs in a batch.
 
     A batch has about 2**18 pixels and at most 64 pairs on a CPU, 2**22 pixels and 1024 pairs on an
@@ -100,7 +100,7 @@ def _batches(
         queue = waiting.setdefault(size, [])
         queue.append(segment)
         # One long video may fill several batches.
-        while _pairs_of(queue) >= batch_pairs(*size):
+        while _pairs_of(queue) >= flow_pairs_in_batch(*size):
             yield _filled(queue)
     # What is left of each size fills no batch; only these batches have empty pairs.
     for queue in waiting.values():
@@ -116,7 +116,7 @@ def _pairs_of(items: Iterable[Segment | _Owner]) -> int:
 def _filled(queue: list[Segment]) -> tuple[np.ndarray, np.ndarray, list[_Owner]]:
     """Takes one batch from the front of the queue."""
     height, width = queue[0].frames.shape[1:]
-    batch_size = batch_pairs(height, width)
+    batch_size = flow_pairs_in_batch(height, width)
     # Zeros, because the places of a batch that is not full are computed too.
     a, b = np.zeros((2, batch_size, height, width), np.uint8)
     owners: list[_Owner] = []

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 
-def neighbour_values(x: Array, by: int, axis: int) -> Array:
+def tvl1_neighbours(x: Array, by: int, axis: int) -> Array:
     """Returns the values one place after (`by` 1) or before (-1) on an axis, the edge repeated."""
     # Slices and not `jnp.roll`, whose values from the other edge would have to be masked again.
     n = x.shape[axis]
@@ -26,7 +26,7 @@ def neighbour_values(x: Array, by: int, axis: int) -> Array:
     )
 
 
-def neighbour_values_or_zero(p: Array, axis: int) -> Array:
+def tvl1_neighbours_or_zero(p: Array, axis: int) -> Array:
     """Returns the value one place before along an axis, zero before the first.
 
     With forward differences `neighbour(u, 1) - u` as gradient, `p - neighbour_or_zero(p)` is the
@@ -37,7 +37,7 @@ def neighbour_values_or_zero(p: Array, axis: int) -> Array:
     return jnp.concatenate([first, lax.slice_in_dim(p, 0, n - 1, axis=axis)], axis)
 
 
-def sampled_layers(
+def sampled_flow_layers(
     layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int, Array]]
 ) -> Array:
     """Samples layers [G, h, w, C] at x, y [G, h, w] inside the frame, edges repeated.
@@ -60,12 +60,12 @@ def sampled_layers(
     return value
 
 
-def bilinear_weights(t: Array) -> dict[int, Array]:
+def flow_bilinear_weights(t: Array) -> dict[int, Array]:
     """Returns the bilinear weights of the samples at offsets 0 and 1, for a place t in [0, 1)."""
     return {0: 1 - t, 1: t}
 
 
-def spline_weights(t: Array) -> dict[int, Array]:
+def flow_spline_weights(t: Array) -> dict[int, Array]:
     """Returns Catmull-Rom weights of the samples at offsets -1 to 2, for a place t in [0, 1)."""
     # The cubics of Catmull and Rom in Horner's form; they sum to 1 for every t.
     return {
@@ -76,7 +76,7 @@ def spline_weights(t: Array) -> dict[int, Array]:
     }
 
 
-def resized_layers(x: Array, size: tuple[int, int]) -> Array:
+def resized_flow_layers(x: Array, size: tuple[int, int]) -> Array:
     """Resizes [G, h, w] linearly; a smaller size averages all the pixels that a pixel covers."""
     # The finest scale has this size; resizing it would be a pass over memory without a change.
     if x.shape[1:] == size:
@@ -109,12 +109,12 @@ _ORDERED_PAIRS = (
 )
 
 
-def median_of_9(x: Array) -> Array:
+def tvl1_median_of_9(x: Array) -> Array:
     """Returns the median of 3 x 3 pixels, edges repeated."""
-    rows = (neighbour_values(x, -1, 1), x, neighbour_values(x, 1, 1))
+    rows = (tvl1_neighbours(x, -1, 1), x, tvl1_neighbours(x, 1, 1))
     nine = []
     for row in rows:
-        nine += [neighbour_values(row, -1, 2), row, neighbour_values(row, 1, 2)]
+        nine += [tvl1_neighbours(row, -1, 2), row, tvl1_neighbours(row, 1, 2)]
     for low, high in _ORDERED_PAIRS:
         nine[low], nine[high] = (
             jnp.minimum(nine[low], nine[high]),

@@ -16,13 +16,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from videolstm_jax.flow.sampling import (
-    bilinear_weights,
-    median_of_9,
-    neighbour_values,
-    neighbour_values_or_zero,
-    resized_layers,
-    sampled_layers,
-    spline_weights,
+    flow_bilinear_weights,
+    flow_spline_weights,
+    resized_flow_layers,
+    sampled_flow_layers,
+    tvl1_median_of_9,
+    tvl1_neighbours,
+    tvl1_neighbours_or_zero,
 )
 
 
@@ -115,7 +115,7 @@ def tvl1(a: Array, b: Array, *, settings: TVL1Settings = TVL1Settings(), group: 
     return flow.reshape(rounds * group, height, width, 2)[:pairs]
 
 
-def pyramid_sizes(height: int, width: int, settings: TVL1Settings) -> list[tuple[int, int]]:
+def tvl1_pyramid_sizes(height: int, width: int, settings: TVL1Settings) -> list[tuple[int, int]]:
     """Returns (h, w) of every scale, the finest first."""
     sizes = [(height, width)]
     for k in range(1, settings.scales):
@@ -129,30 +129,35 @@ def pyramid_sizes(height: int, width: int, settings: TVL1Settings) -> list[tuple
 
 def _pyramid(a: Array, b: Array, settings: TVL1Settings) -> Array:
     """The flow of one group, [G, H, W, 2], from the coarsest scale to the finest."""
-    sizes = pyramid_sizes(*a.shape[1:], settings)
+    sizes = tvl1_pyramid_sizes(*a.shape[1:], settings)
     levels = [(a, b)]
     for size in sizes[1:]:
-        levels.append((resized_layers(levels[-1][0], size), resized_layers(levels[-1][1], size)))
+        levels.append(
+            (resized_flow_layers(levels[-1][0], size), resized_flow_layers(levels[-1][1], size))
+        )
     # At the coarsest scale the search begins from no motion.
     u = v = jnp.zeros((a.shape[0], *sizes[-1]), jnp.float32)
     for (h, w), (a_k, b_k) in zip(reversed(sizes), reversed(levels), strict=True):
         # Displacements are in pixels of their scale, so they grow with the sides.
         h_0, w_0 = u.shape[1:]
-        u, v = resized_layers(u, (h, w)) * (w / w_0), resized_layers(v, (h, w)) * (h / h_0)
+        u, v = (
+            resized_flow_layers(u, (h, w)) * (w / w_0),
+            resized_flow_layers(v, (h, w)) * (h / h_0),
+        )
         u, v = _scale(a_k, b_k, u, v, settings)
-    return jnp.stack([median_of_9(u), median_of_9(v)], -1)
+    return jnp.stack([tvl1_median_of_9(u), tvl1_median_of_9(v)], -1)
 
 
 def _scale(a: Array, b: Array, u: Array, v: Array, settings: TVL1Settings) -> tuple[Array, Array]:
     """Refines the flow at one scale."""
     # Central differences, x along axis 2 and y along axis 1.
-    gx = (neighbour_values(b, 1, 2) - neighbour_values(b, -1, 2)) / 2
-    gy = (neighbour_values(b, 1, 1) - neighbour_values(b, -1, 1)) / 2
+    gx = (tvl1_neighbours(b, 1, 2) - tvl1_neighbours(b, -1, 2)) / 2
+    gy = (tvl1_neighbours(b, 1, 1) - tvl1_neighbours(b, -1, 1)) / 2
     gradient = jnp.stack([gx, gy], -1)
 
     def warp(_: int, state: _State) -> _State:
         # Before the warp, where an outlier would linearise the brightness at a wrong place.
-        state = state._replace(u=median_of_9(state.u), v=median_of_9(state.v))
+        state = state._replace(u=tvl1_median_of_9(state.u), v=tvl1_median_of_9(state.v))
         data = _linear(a, b, gradient, state.u, state.v)
         return lax.fori_loop(
             0, settings.iterations, lambda _, s: _iteration(data, s, settings), state
@@ -176,8 +181,10 @@ def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     # Sampled also where it leaves the frame, at the edge: shapes cannot depend on the flow.
     x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
-    warped = sampled_layers(b[..., None], x, y, spline_weights)[..., 0]
-    slope = jnp.where(inside[..., None], sampled_layers(gradient, x, y, bilinear_weights), 0.0)
+    warped = sampled_flow_layers(b[..., None], x, y, flow_spline_weights)[..., 0]
+    slope = jnp.where(
+        inside[..., None], sampled_flow_layers(gradient, x, y, flow_bilinear_weights), 0.0
+    )
     gx, gy = slope[..., 0], slope[..., 1]
     # 1e-9 keeps flat pixels finite; their pull is zero because gx and gy are.
     return _Data(warped - a - gx * u - gy * v, gx, gy, 1 / jnp.maximum(gx * gx + gy * gy, 1e-9))
@@ -201,13 +208,13 @@ def _iteration(data: _Data, state: _State, settings: TVL1Settings) -> _State:
 
 def _divergence(px: Array, py: Array) -> Array:
     """The divergence of a dual, from backward differences."""
-    return px - neighbour_values_or_zero(px, 2) + py - neighbour_values_or_zero(py, 1)
+    return px - tvl1_neighbours_or_zero(px, 2) + py - tvl1_neighbours_or_zero(py, 1)
 
 
 def _dual(u: Array, px: Array, py: Array, settings: TVL1Settings) -> tuple[Array, Array]:
     """One step of the dual (px, py) of one component of the flow, from forward differences."""
     rate = settings.tau / settings.theta
-    dx, dy = neighbour_values(u, 1, 2) - u, neighbour_values(u, 1, 1) - u
+    dx, dy = tvl1_neighbours(u, 1, 2) - u, tvl1_neighbours(u, 1, 1) - u
     # The slack under the root keeps the penalty quadratic where the gradient is small.
     scale = 1 / (1 + rate * jnp.sqrt(dx * dx + dy * dy + settings.slack**2))
     return (px + rate * dx) * scale, (py + rate * dy) * scale

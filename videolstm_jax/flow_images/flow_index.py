@@ -15,7 +15,7 @@ from etils import epath
 from videolstm_jax.cluster.watchdog import watchdog
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.files import PathLike, read_object, side_by_side, write_json
+from videolstm_jax.files import PathLike, call_in_threads, read_object, write_json
 from videolstm_jax.flow import image
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.folders import leads_out_by_link
@@ -145,7 +145,7 @@ def flow_digests(work: Workdir, names: Iterable[str]) -> dict[str, str]:
         watchdog().progress()
         return digest
 
-    digests = side_by_side(digest_of, [_flow_path(work, name) for name in names])
+    digests = call_in_threads(digest_of, [_flow_path(work, name) for name in names])
     return dict(zip(names, digests, strict=True))
 
 

@@ -16,7 +16,7 @@ from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.flow.batched import FlowImages, FlowPart
 from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.flow_images.flow_index import FlowRange, finished_flow, flow_note
-from videolstm_jax.flow_images.online import flow_frames
+from videolstm_jax.flow_images.online import online_flow_frames
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.progress_lines import ProgressLines, counted
 from videolstm_jax.types import Dataset, Video
@@ -97,7 +97,7 @@ def write_missing_flow(
             missing.append(video)
     progress = pace.FlowProgress(len(missing), _count_pairs(missing, computed))
     flow_of_videos = batched.batched_flow_images(
-        decoder.read_frames(missing, grey_frame_format(cfg)),
+        decoder.read_frames(missing, stored_flow_frame_format(cfg)),
         target.limit,
         method=flow_methods.flow_method(cfg.flow.method),
         workers=cfg.data.workers,
@@ -189,8 +189,8 @@ def sample_flow_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
     sample = train[::step][:count]
     # A bad video is no reason to stop here: `write_missing_flow` finds it again and reports it.
     decoder = VideoDecoder(cfg.data, dataset, skip_bad=True)
-    sampled_flow = batched.sample_flow(
-        decoder.read_middles(sample, grey_frame_format(cfg)),
+    sampled_flow = batched.flow_of_sampled_pairs(
+        decoder.read_middles(sample, stored_flow_frame_format(cfg)),
         method=flow_methods.flow_method(cfg.flow.method),
         workers=cfg.data.workers,
     )
@@ -204,7 +204,7 @@ def sample_flow_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
     levels = []
     for part in parts.values():
         height, width = part.flow.shape[1:3]
-        images = image.to_image(
+        images = image.flow_to_image(
             part.flow, image.scaled_flow_bound(image.PAPER_BOUND, width, height)
         )
         levels.append(np.abs(2 * images.astype(np.int16) - 255).ravel())
@@ -221,7 +221,7 @@ def sample_flow_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
 
 def _sample_size(cfg: RunConfig, train: Sequence[Video]) -> int:
     """How many videos are measured."""
-    frame_format = grey_frame_format(cfg)
+    frame_format = stored_flow_frame_format(cfg)
     decoded = flow = 0
     for video in train:
         # Up to the middle.
@@ -232,9 +232,9 @@ def _sample_size(cfg: RunConfig, train: Sequence[Video]) -> int:
     return min(_SAMPLED_VIDEOS, max(_FEWEST_SAMPLED, int(affordable)))
 
 
-def grey_frame_format(cfg: RunConfig) -> FrameFormat:
+def stored_flow_frame_format(cfg: RunConfig) -> FrameFormat:
     """The grey frames that flow is computed from."""
     flow = cfg.flow
     size = (flow.width, flow.height) if flow.width else None
     shorter_side = flow.shorter_side(convnet_of(cfg, "flow").image_size)
-    return flow_frames(size, shorter_side, cfg.data.fit)
+    return online_flow_frames(size, shorter_side, cfg.data.fit)

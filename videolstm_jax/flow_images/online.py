@@ -74,10 +74,10 @@ class FlowSettings(NamedTuple):
         size = None
         if self.width:
             size = (self.width, self.height)
-        return flow_frames(size, self.shorter_side, self.fit)
+        return online_flow_frames(size, self.shorter_side, self.fit)
 
 
-def flow_frames(size: tuple[int, int] | None, shorter_side: int, fit: str) -> FrameFormat:
+def online_flow_frames(size: tuple[int, int] | None, shorter_side: int, fit: str) -> FrameFormat:
     """The grey frames that flow is computed from.
 
     With `squash` they are squashed to `size`, as the authors' were: a pixel is another length in x
@@ -125,14 +125,14 @@ class OnlineFlow:
         if len(grey) == 2:
             # One pair, as `fit_convnet` draws them: filling it up to a batch would cost more.
             height, width = grey.shape[1:]
-            images = image.to_image(self._method(grey[:1], grey[1:]), bound(width, height))
+            images = image.flow_to_image(self._method(grey[:1], grey[1:]), bound(width, height))
         else:
             (flow,) = batched.batched_flow_images([("", grey)], bound, method=self._method)
             images = flow.images
         return flow_file.as_stored_flow(images, settings.image)
 
 
-def both_streams(
+def frames_and_flow_images(
     videos: Sequence[Video],
     settings: FlowSettings,
     rgb_format: FrameFormat,
@@ -193,7 +193,7 @@ def _decoded(
             video.path, formats, fps=settings.fps, max_frames=settings.max_frames
         )
 
-    for video, frames in zip(videos, guard.decoded_ahead(crew, read, videos), strict=True):
+    for video, frames in zip(videos, guard.videos_decoded_ahead(crew, read, videos), strict=True):
         if isinstance(frames, VideoError):
             raise frames
         colour, grey = frames

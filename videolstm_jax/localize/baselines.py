@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videolstm_jax.localize.linking import box_overlaps
-from videolstm_jax.square import window
+from videolstm_jax.square import square_window
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -100,10 +100,10 @@ def flow_attention(flow: NDArray, cells: int, fit: str = "squash") -> NDArray:
     magnitude = np.hypot(flow[..., 0].astype(np.float32), flow[..., 1].astype(np.float32))
     # The mean over a cell is separable, so it is one small matrix on either side of each frame.
     height, width = magnitude.shape[1:]
-    part = window(fit, (height, width))
+    part = square_window(fit, (height, width))
     rows = _mean_matrix(height, cells, (part.top, part.height))
     columns = _mean_matrix(width, cells, (part.left, part.width))
-    return as_attention(rows @ magnitude @ columns.T)
+    return maps_as_attention(rows @ magnitude @ columns.T)
 
 
 def _mean_matrix(pixels: int, cells: int, span: tuple[float, float]) -> NDArray:
@@ -134,10 +134,10 @@ def ideal_attention(
     Returns:
       [T, N, N], each map sums to 1; uniform where a box lies outside what the network reads.
     """
-    return as_attention(coverage(boxes, size, cells, fit))
+    return maps_as_attention(box_coverage_of_cells(boxes, size, cells, fit))
 
 
-def as_attention(maps: NDArray) -> NDArray:
+def maps_as_attention(maps: NDArray) -> NDArray:
     """Divides the maps [T, N, N] by their sums; a map that sums to zero becomes uniform."""
     total = maps.sum(axis=(1, 2), keepdims=True)
     # `divide` writes only where the sum is positive; the other maps keep what `out` held before.
@@ -148,7 +148,9 @@ def as_attention(maps: NDArray) -> NDArray:
 # ---- cells under boxes ---------------------------------------------------------------------------
 
 
-def coverage(boxes: NDArray, size: tuple[int, int], cells: int, fit: str = "squash") -> NDArray:
+def box_coverage_of_cells(
+    boxes: NDArray, size: tuple[int, int], cells: int, fit: str = "squash"
+) -> NDArray:
     """Returns the fraction of each cell of the map that a box covers.
 
     Args:
@@ -160,7 +162,7 @@ def coverage(boxes: NDArray, size: tuple[int, int], cells: int, fit: str = "squa
     Returns:
       [T, N, N] in [0, 1].
     """
-    x0, y0, x1, y1 = window(fit, size).to_square(boxes, cells).T
+    x0, y0, x1, y1 = square_window(fit, size).to_square(boxes, cells).T
     # Boxes have upright sides, so what they cover of a cell is a product of two intervals.
     rows = _axis_coverage(y0, y1, cells)
     columns = _axis_coverage(x0, x1, cells)
@@ -174,7 +176,7 @@ def _axis_coverage(low: NDArray, high: NDArray, cells: int) -> NDArray:
     return np.maximum(0, np.minimum(last, grid + 1) - np.maximum(first, grid))
 
 
-def covered_cells(
+def tube_coverage_of_cells(
     tubes: Sequence[Tube], size: tuple[int, int], frames: int, cells: int, fit: str = "squash"
 ) -> NDArray:
     """Returns the fraction of each cell that the true box covering it most covers.
@@ -193,7 +195,7 @@ def covered_cells(
     for tube in tubes:
         stop = min(tube.start + len(tube.boxes), frames)
         if tube.start < stop:
-            fractions = coverage(tube.boxes[: stop - tube.start], size, cells, fit)
+            fractions = box_coverage_of_cells(tube.boxes[: stop - tube.start], size, cells, fit)
             # Not the sum: where two actors share a cell, a sum would count the overlap twice.
             covered[tube.start : stop] = np.maximum(covered[tube.start : stop], fractions)
     return covered

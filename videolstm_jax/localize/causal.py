@@ -15,7 +15,7 @@ from videolstm_jax.localize.saliency import (
     scale_saliency_to_255,
     upscale_maps,
 )
-from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
+from videolstm_jax.localize.smooth import clip_boxes_to_frame, smooth_tube
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Trail(NamedTuple):
     """The state that the next box depends on; it does not grow with the stream.
 
     `boxes` [n, 4] are the last unsmoothed boxes, at most `span` of them; `peak` is the largest
-    saliency, before scaling, of the last frame or of all frames so far, see `follow_trail`.
+    saliency, before scaling, of the last frame or of all frames so far, see `follow_causal_tube`.
     """
 
     boxes: NDArray
@@ -37,7 +37,7 @@ START = Trail(np.zeros((0, 4)))
 """The state before the first frame."""
 
 
-def follow_trail(
+def follow_causal_tube(
     trail: Trail,
     attention: NDArray,
     size: tuple[int, int],
@@ -78,5 +78,5 @@ def follow_trail(
         return Trail(trail.boxes, peak), None
     # The next fit uses no more than `span` boxes, and the next link needs one.
     recent = np.concatenate([trail.boxes, box[None]])[-max(settings.span, 1) :]
-    smoothed = clip_to_frame(smooth_tube(Tube(0, recent), settings.span), size, fit)
+    smoothed = clip_boxes_to_frame(smooth_tube(Tube(0, recent), settings.span), size, fit)
     return Trail(recent, peak), smoothed.boxes[-1]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.localize.baselines import as_attention, flow_attention
+from videolstm_jax.localize.baselines import flow_attention, maps_as_attention
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -30,7 +30,7 @@ def localizer_input(
         geometric mean of the weighted features and `flow`. `foreground`: the foreground alone,
         without the attention.
       attention: A, [T, N, N].
-      features: [T, N, N] from `feature_size`; not needed for `attention`.
+      features: [T, N, N] from `feature_magnitude`; not needed for `attention`.
       flow: [T', N, N] from `camera_free_flow`, of T or T - 1 frames; needed for `motion` only.
       foreground: [T, N, N] from `foreground_maps`; needed for `foreground` only.
 
@@ -46,12 +46,12 @@ def localizer_input(
                 "localize.input 'foreground' needs the foreground of the features, which evaluate "
                 "writes"
             )
-        return as_attention(foreground.astype(np.float64))
+        return maps_as_attention(foreground.astype(np.float64))
     if features is None:
         raise ValueError(
             f"localize.input {kind!r} needs the size of the features, which evaluate writes"
         )
-    weighted = as_attention(attention * features.astype(np.float64))
+    weighted = maps_as_attention(attention * features.astype(np.float64))
     if kind == "weighted_features":
         return weighted
     if flow is None:
@@ -59,10 +59,10 @@ def localizer_input(
     # The last frame has no flow image of its own: the flow before it is repeated.
     motion = np.concatenate([flow, flow[-1:]])[: len(weighted)]
     # The geometric mean is high only where both are: still objects and moving background drop out.
-    return as_attention(np.sqrt(weighted * motion))
+    return maps_as_attention(np.sqrt(weighted * motion))
 
 
-def feature_size(x: NDArray) -> NDArray:
+def feature_magnitude(x: NDArray) -> NDArray:
     """Returns the mean absolute feature of every place: [T, N, N, D] to [T, N, N] float32."""
     return np.abs(x.astype(np.float32)).mean(axis=-1)
 

@@ -2,7 +2,7 @@
 
 The paper upscales each map and blurs it with a Gaussian. Both steps are linear and treat rows and
 columns separately, so together they are one small matrix on either side of the map:
-`axis_matrix(H) @ A_t @ axis_matrix(W).T`.
+`upscale_and_blur_matrix(H) @ A_t @ upscale_and_blur_matrix(W).T`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.square import window
+from videolstm_jax.square import square_window
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -116,15 +116,15 @@ def upscale_maps(
 ) -> NDArray:
     """Upscales and blurs maps [T, N, N] without scaling their values: [T, H, W] float32."""
     height, width = size
-    part = window(fit, size)
+    part = square_window(fit, size)
     # sigma is in pixels of the network's input, which is the window: the picture itself, squashed.
-    rows = axis_matrix(
+    rows = upscale_and_blur_matrix(
         attention.shape[1],
         height,
         sigma * part.height / INPUT_SIDE,
         span=(part.top, part.height),
     )
-    columns = axis_matrix(
+    columns = upscale_and_blur_matrix(
         attention.shape[2],
         width,
         sigma * part.width / INPUT_SIDE,
@@ -140,7 +140,7 @@ def scale_saliency_to_255(maps: NDArray, peak: NDArray) -> NDArray:
 
 
 @functools.lru_cache(maxsize=64)
-def axis_matrix(
+def upscale_and_blur_matrix(
     cells: int, pixels: int, sigma: float, *, span: tuple[float, float] | None = None
 ) -> NDArray:
     """Returns the matrix that upscales and blurs along one axis.

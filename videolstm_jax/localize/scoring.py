@@ -9,7 +9,7 @@ import numpy as np
 
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.linking import Track
-from videolstm_jax.localize.trim import frame_gain, trim_tubes
+from videolstm_jax.localize.trim import trim_gain, trim_tubes
 from videolstm_jax.types import Detection, Tube
 
 if TYPE_CHECKING:
@@ -40,17 +40,19 @@ def score_tracks(
       settings: `trim` is used.
 
     Returns:
-      One detection for each tube and class, see `share_scores`.
+      One detection for each tube and class, see `share_scores_among_tubes`.
     """
-    detections = share_scores(output.video, tracks, output.scores)
+    detections = share_scores_among_tubes(output.video, tracks, output.scores)
     if settings.trim == "none":
         return detections
     # Once for the video: the gain depends on the class, and not on the tube.
-    gain = frame_gain(output.frame_scores, output.attention, settings.trim)
+    gain = trim_gain(output.frame_scores, output.attention, settings.trim)
     return trim_tubes(detections, gain)
 
 
-def share_scores(video: str, tracks: Sequence[Track], scores: NDArray) -> list[Detection]:
+def share_scores_among_tubes(
+    video: str, tracks: Sequence[Track], scores: NDArray
+) -> list[Detection]:
     """Shares the score of every class among the tubes of a video by their mass.
 
     A tube's score is the probability of the class in the video times the tube's share of the
@@ -60,7 +62,7 @@ def share_scores(video: str, tracks: Sequence[Track], scores: NDArray) -> list[D
     Args:
       video: its name.
       tracks: its tubes, the heaviest first.
-      scores: as in `detections_of`.
+      scores: as in `detections_of_tube`.
 
     Returns:
       One detection for each tube and class.
@@ -70,12 +72,12 @@ def share_scores(video: str, tracks: Sequence[Track], scores: NDArray) -> list[D
     detections = []
     for track in tracks:
         share = track.mass / total
-        for detection in detections_of(video, track.tube, scores):
+        for detection in detections_of_tube(video, track.tube, scores):
             detections.append(detection._replace(score=detection.score * share))
     return detections
 
 
-def detections_of(video: str, tube: Tube, scores: NDArray) -> list[Detection]:
+def detections_of_tube(video: str, tube: Tube, scores: NDArray) -> list[Detection]:
     """Gives one tube the score of every class (Sec. 5.2).
 
     Args:

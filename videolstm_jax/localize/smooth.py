@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.square import window
+from videolstm_jax.square import square_window
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def smooth_tube(tube: Tube, span: int, *, causal: bool = False) -> Tube:
 
     Returns:
       The tube with smoothed boxes. Near the ends a fit may extend beyond the boxes it was made
-      from, see `clip_to_frame`.
+      from, see `clip_boxes_to_frame`.
     """
     boxes = np.asarray(tube.boxes, float)
     if causal and span > 1 and len(boxes):
@@ -77,7 +77,7 @@ def _line_weights(offset: NDArray) -> NDArray:
     return np.where(single, weight / s0, line)
 
 
-def clip_to_frame(tube: Tube, size: tuple[int, int], fit: str = "squash") -> Tube:
+def clip_boxes_to_frame(tube: Tube, size: tuple[int, int], fit: str = "squash") -> Tube:
     """Clips the tube to what the network read of the frame.
 
     Each box stays at least a pixel wide and high.
@@ -87,7 +87,7 @@ def clip_to_frame(tube: Tube, size: tuple[int, int], fit: str = "squash") -> Tub
       size: H, W in pixels.
       fit: the setting `data.fit`; with `crop` a tube cannot leave the crop.
     """
-    visible = window(fit, size).visible(size)
+    visible = square_window(fit, size).visible(size)
     first, last = visible[:2], visible[2:]
     # A line may exchange two corners, so they are sorted along each axis first.
     corners = np.sort(np.asarray(tube.boxes, float).reshape(-1, 2, 2), axis=1)

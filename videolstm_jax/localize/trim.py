@@ -19,7 +19,7 @@ SMALLEST_SHARE = 1e-6
 """A frame's score counts as at least this, so that a single frame cannot exclude a span."""
 
 
-def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
+def trim_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
     """Measures the evidence of each frame for each class: positive inside an action.
 
     `chance`: log p_t(c) - log 1 / C. With equal priors this is log p(frame | c) - log p(frame), so
@@ -59,7 +59,7 @@ def _sharpness(attention: NDArray) -> NDArray:
     return logs - logs.mean()
 
 
-def best_span(gain: NDArray) -> tuple[int, int]:
+def best_trim_span(gain: NDArray) -> tuple[int, int]:
     """Returns the frames [start, stop) with the largest sum of gain [n].
 
     Of equal spans the first and shortest is taken; all frames are, where no gain is above 0.
@@ -82,7 +82,7 @@ def trim_tubes(detections: Sequence[Detection], gain: NDArray) -> list[Detection
 
     Args:
       detections: of one video.
-      gain: `frame_gain` [L', C]; frames beyond L' count as the last one.
+      gain: `trim_gain` [L', C]; frames beyond L' count as the last one.
     """
     trimmed = []
     for detection in detections:
@@ -95,5 +95,5 @@ def _cut(tube: Tube, gain: NDArray) -> Tube:
     """Cuts one tube to the best span within its own frames, by the gain [L'] of its class."""
     # Models that read flow have no score for the last frame: it counts as the one before it.
     frames = np.arange(tube.start, tube.start + len(tube.boxes))
-    start, stop = best_span(gain[np.minimum(frames, len(gain) - 1)])
+    start, stop = best_trim_span(gain[np.minimum(frames, len(gain) - 1)])
     return Tube(tube.start + start, tube.boxes[start:stop])

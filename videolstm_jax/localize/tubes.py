@@ -10,7 +10,7 @@ from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import propose_boxes
 from videolstm_jax.localize.linking import Track, link, link_all
 from videolstm_jax.localize.saliency import PAPER_SETTINGS, check_attention, saliency_frames
-from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
+from videolstm_jax.localize.smooth import clip_boxes_to_frame, smooth_tube
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def video_tube(
             lead += 1
     fitted = smooth_tube(Tube(lead, linked[lead:]), settings.span, causal=settings.causal).boxes
     smoothed = np.concatenate([np.repeat(fitted[:1], lead, axis=0), fitted])
-    return clip_to_frame(repeat_last(Tube(0, smoothed), frames), size, fit)
+    return clip_boxes_to_frame(repeat_last_box(Tube(0, smoothed), frames), size, fit)
 
 
 def video_tracks(
@@ -101,12 +101,12 @@ def video_tracks(
         tube = smooth_tube(track.tube, settings.span, causal=settings.causal)
         # A region on the last map lasts to the end of the video, which may be a frame later.
         if tube.start + len(tube.boxes) == len(attention):
-            tube = repeat_last(tube, frames)
-        finished.append(Track(clip_to_frame(tube, size, fit), track.mass))
+            tube = repeat_last_box(tube, frames)
+        finished.append(Track(clip_boxes_to_frame(tube, size, fit), track.mass))
     return finished
 
 
-def repeat_last(tube: Tube, frames: int) -> Tube:
+def repeat_last_box(tube: Tube, frames: int) -> Tube:
     """Repeats the last box of a tube until it ends with the last frame of the video."""
     missing = max(0, frames - tube.start - len(tube.boxes))
     copies = np.repeat(tube.boxes[-1:], missing, axis=0)

@@ -19,7 +19,7 @@ class MajorityBaseline(NamedTuple):
     total: int
 
 
-def ranks(scores: NDArray, label: NDArray) -> NDArray:
+def class_ranks(scores: NDArray, label: NDArray) -> NDArray:
     """Counts the classes that stand before the right one.
 
     These are the classes with a higher score, and on ties those that are listed earlier.
@@ -72,7 +72,7 @@ def top_k(scores: NDArray, label: NDArray, k: int = 1) -> int:
       An exact count; divide by V for the accuracy.
     """
     # By ranks and not by sorting, so that ties are decided as `argmax` decides them for k = 1.
-    return int((ranks(scores, label) < k).sum())
+    return int((class_ranks(scores, label) < k).sum())
 
 
 def accuracy(scores: NDArray, label: NDArray, k: int = 1) -> float:
@@ -88,7 +88,7 @@ def accuracy(scores: NDArray, label: NDArray, k: int = 1) -> float:
 
 def confusion_counts(scores: NDArray, label: NDArray) -> NDArray:
     """Counts videos [C, C]: the row is the right class, the column the class that came first."""
-    ranks(scores, label)  # refuses shapes and labels that do not fit
+    class_ranks(scores, label)  # refuses shapes and labels that do not fit
     classes = np.shape(scores)[1]
     first = np.argmax(scores, axis=1)
     # One number for each cell of the table: counting numbers is faster than a loop over videos.
@@ -179,10 +179,12 @@ def accuracy_text(
     note = ""
     if len(missing):
         note = f" ({len(missing)} could not be read and count as wrong)"
-    return f"{right} of {total} test videos right{note}, {share:.1f} %{trained_note(trained)}"
+    return (
+        f"{right} of {total} test videos right{note}, {share:.1f} %{trained_accuracy_note(trained)}"
+    )
 
 
-def trained_note(trained: NDArray | None) -> str:
+def trained_accuracy_note(trained: NDArray | None) -> str:
     """The end of a line about the accuracy on videos, some of which the model was trained on.
 
     Empty where it was trained on none.

@@ -144,17 +144,17 @@ def attention_summary(
       inside: `mass_inside` of every video with truth; its mean over frames is the video's share.
 
     Returns:
-      `mean_stats`; `warning`; `mass_inside_truth` and `area_of_truth`, None without truth; and
-      `over_time`: the means of the same numbers frame by frame.
+      `mean_attention_stats`; `warning`; `mass_inside_truth` and `area_of_truth`, None without
+      truth; and `over_time`: the means of the same numbers frame by frame.
     """
-    means = mean_stats(stats)
+    means = mean_attention_stats(stats)
     over_time = {}
     for name in FrameStats._fields:
-        over_time[name] = mean_by_frame([getattr(video.frames, name) for video in stats])
+        over_time[name] = mean_attention_by_frame([getattr(video.frames, name) for video in stats])
     shares: dict[str, float | None] = {"mass_inside_truth": None, "area_of_truth": None}
     if inside:
         for name, rows in zip(shares, zip(*inside, strict=True), strict=True):
-            over_time[name] = mean_by_frame(rows)
+            over_time[name] = mean_attention_by_frame(rows)
             shares[name] = _mean_over_videos(rows)
     return {**means, **shares, "warning": attention_warning(means), "over_time": over_time}
 
@@ -171,7 +171,7 @@ def _mean_over_videos(rows: Sequence[NDArray]) -> float | None:
     return float(np.mean(means))
 
 
-def mean_stats(stats: Sequence[AttentionStats]) -> dict[str, float]:
+def mean_attention_stats(stats: Sequence[AttentionStats]) -> dict[str, float]:
     """Averages the statistics over videos.
 
     Returns:
@@ -188,7 +188,7 @@ def mean_stats(stats: Sequence[AttentionStats]) -> dict[str, float]:
     return means
 
 
-def mean_by_frame(rows: Sequence[NDArray]) -> list[float | None]:
+def mean_attention_by_frame(rows: Sequence[NDArray]) -> list[float | None]:
     """Averages over videos on every frame, up to the frame that half of the videos reach.
 
     Args:
@@ -216,7 +216,7 @@ def mean_by_frame(rows: Sequence[NDArray]) -> list[float | None]:
 
 
 def attention_warning(means: dict[str, float]) -> str | None:
-    """Returns a warning if the attention cannot localise anything, by `mean_stats`; else None."""
+    """Returns a warning if the attention cannot localise anything; else None."""
     if means["entropy"] > UNIFORM_ENTROPY:
         return (
             f"attention is nearly uniform: its entropy is {means['entropy']:.3f} of the largest "

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.measure.overlap import box_iou, style_of
+from videolstm_jax.measure.overlap import box_iou, overlap_style
 from videolstm_jax.measure.precision import (
     Ranked,
     average_precisions,
+    check_detection_labels,
     check_detections,
-    check_labels,
     group_detections_by_class,
     mean_over_classes,
-    rank_in_group,
+    rank_among_detections,
 )
 from videolstm_jax.types import Detection
 
@@ -78,9 +78,9 @@ def frame_aps(
     """
     if frames not in ("all", "truth"):
         raise ValueError(f"frames is {frames!r}; expected 'all' or 'truth'")
-    convention = style_of(style)
+    convention = overlap_style(style)
     # Both lists together: each alone may be of one kind.
-    check_labels(detections, truth)
+    check_detection_labels(detections, truth)
     true_tubes = check_detections(truth, "true tubes")
     rank_of = _ranks_of_videos((*detections, *true_tubes))
     frames_with_truth = np.unique(_boxes_of(true_tubes, rank_of).key)
@@ -178,7 +178,7 @@ def _rank(boxes: _Boxes, truth: _Boxes) -> Ranked:
     boxes = boxes.take(np.lexsort((boxes.frame, boxes.video, -boxes.score)))
     keys, group = np.unique(truth.key, return_inverse=True)
     # True boxes by frame: [frames, M, 4], NaN where a frame has fewer than M.
-    slot = rank_in_group(group)
+    slot = rank_among_detections(group)
     table = np.full((len(keys), slot.max() + 1, 4), np.nan)
     table[group, slot] = truth.box
     frame, has_truth = _look_up(keys, boxes.key)

@@ -51,7 +51,7 @@ def size_and_length_of_videos(
     return np.log(np.stack([width, height, frames], axis=1).astype(np.float64))
 
 
-def size_warning(right: int, total: int, chance: float) -> str:
+def size_baseline_warning(right: int, total: int, chance: float) -> str:
     """One sentence where size and length alone tell the class; empty where that may be chance.
 
     Args:

@@ -63,7 +63,7 @@ STYLES: Mapping[str, Style] = {
 }
 
 
-def style_of(name: str) -> Style:
+def overlap_style(name: str) -> Style:
     """Returns the style of that name.
 
     Raises:
@@ -107,11 +107,11 @@ def tube_iou(a: Tube, b: Tube) -> float:
     Returns:
       A number in [0, 1]; 0 where no frame is shared.
     """
-    space, time = space_and_time(a, b)
+    space, time = space_and_time_iou(a, b)
     return space * time
 
 
-def space_and_time(a: Tube, b: Tube) -> tuple[float, float]:
+def space_and_time_iou(a: Tube, b: Tube) -> tuple[float, float]:
     """Computes the two factors of `tube_iou`.
 
     Returns:

@@ -56,7 +56,7 @@ def check_detections(detections: Iterable[Detection], kind: str) -> list[Detecti
         if problem:
             raise ValueError(f"{kind} of {detection.video} have {problem}")
         checked.append(detection._replace(tube=detection.tube._replace(boxes=boxes)))
-    check_labels(checked)
+    check_detection_labels(checked)
     return sort_by_score(checked)
 
 
@@ -74,7 +74,7 @@ def _tube_problem(boxes: NDArray, score: float) -> str:
     return ""
 
 
-def check_labels(*lists: Iterable[Detection]) -> None:
+def check_detection_labels(*lists: Iterable[Detection]) -> None:
     """Checks that labels are all numbers or all names: 1 and "1" would silently never match.
 
     Raises:
@@ -92,7 +92,7 @@ def check_labels(*lists: Iterable[Detection]) -> None:
         )
 
 
-def check_threshold(iou: float) -> None:
+def check_iou_threshold(iou: float) -> None:
     """Raises ValueError for a threshold on the IoU that lies outside [0, 1]."""
     # A NaN fails both comparisons, so it is refused too.
     if not 0 <= iou <= 1:
@@ -127,7 +127,7 @@ def sort_by_score(detections: Iterable[Detection]) -> list[Detection]:
     return result
 
 
-def label_key(detection: Detection) -> int | str:
+def detection_label_key(detection: Detection) -> int | str:
     """Returns the label of a detection, a number or a name; numpy's numbers become Python's."""
     if isinstance(detection.label, str):
         return detection.label
@@ -138,7 +138,7 @@ def group_detections_by_class(detections: Iterable[Detection]) -> dict[int | str
     """Returns the detections of each class, in the order of the input."""
     groups: dict[int | str, list[Detection]] = {}
     for detection in detections:
-        groups.setdefault(label_key(detection), []).append(detection)
+        groups.setdefault(detection_label_key(detection), []).append(detection)
     return groups
 
 
@@ -165,7 +165,7 @@ def match_detections(ranked: Ranked, threshold: float, style: Style) -> NDArray:
     # [groups, M] whether a true object has not been taken yet.
     free = np.ones((ranked.group.max() + 1, ranked.iou.shape[1]), bool)
     # R is already in the order of score, so the rank in a group is the order in which it chooses.
-    ranks = rank_in_group(ranked.group)
+    ranks = rank_among_detections(ranked.group)
     # Groups do not compete, so the n-th detections of all groups are matched at once.
     for rank in range(ranks.max() + 1):
         rows = np.flatnonzero(ranks == rank)
@@ -180,7 +180,7 @@ def match_detections(ranked: Ranked, threshold: float, style: Style) -> NDArray:
     return matched
 
 
-def rank_in_group(group: NDArray) -> NDArray:
+def rank_among_detections(group: NDArray) -> NDArray:
     """Counts, for each row, the earlier rows of the same group: [R] to [R]."""
     # Rows of one group side by side, in their order; each then counts from the first of its group.
     order = np.argsort(group, kind="stable")
@@ -200,7 +200,7 @@ def average_precision(ranked: Ranked, threshold: float, style: Style) -> float:
     Raises:
       ValueError: the threshold lies outside [0, 1].
     """
-    check_threshold(threshold)
+    check_iou_threshold(threshold)
     # Detections in videos without truth of the class stay false: they are in no group.
     hits = np.zeros(ranked.total, bool)
     hits[ranked.place] = match_detections(ranked, threshold, style) >= 0

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from videolstm_jax.measure.overlap import tube_iou
-from videolstm_jax.measure.precision import check_detections, check_threshold, label_key
+from videolstm_jax.measure.precision import (
+    check_detections,
+    check_iou_threshold,
+    detection_label_key,
+)
 from videolstm_jax.types import Detection
 
 
@@ -22,12 +26,12 @@ def suppress_tubes(detections: Sequence[Detection], iou: float) -> list[Detectio
     Raises:
       ValueError: the threshold lies outside [0, 1], or detections that are not tubes.
     """
-    check_threshold(iou)
+    check_iou_threshold(iou)
     # Best first, so that every rival of a tube has been decided before it.
     left = []
     better: dict[tuple[str, int], list[Detection]] = {}
     for detection in check_detections(detections, "detections"):
-        rivals = better.setdefault((detection.video, label_key(detection)), [])
+        rivals = better.setdefault((detection.video, detection_label_key(detection)), [])
         # Only tubes that stay are rivals: one that was dropped cannot drop another.
         overlaps = [tube_iou(detection.tube, rival.tube) for rival in rivals]
         if max(overlaps, default=0.0) <= iou:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.measure.overlap import box_iou, space_and_time, style_of, tube_iou
+from videolstm_jax.measure.overlap import box_iou, overlap_style, space_and_time_iou, tube_iou
 from videolstm_jax.measure.precision import (
+    check_detection_labels,
     check_detections,
     check_has_truth,
-    check_labels,
+    detection_label_key,
     group_detections_by_class,
-    label_key,
 )
 from videolstm_jax.types import Detection, Tube
 
@@ -69,10 +69,12 @@ def best_overlaps(detections: Sequence[Detection], truth: Sequence[Detection]) -
     """
     tubes: dict[tuple[str, int], list[Tube]] = {}
     for detection in detections:
-        tubes.setdefault((detection.video, label_key(detection)), []).append(detection.tube)
+        tubes.setdefault((detection.video, detection_label_key(detection)), []).append(
+            detection.tube
+        )
     best = []
     for true in truth:
-        candidates = tubes.get((true.video, label_key(true)), [])
+        candidates = tubes.get((true.video, detection_label_key(true)), [])
         largest = 0.0
         for tube in candidates:
             largest = max(largest, tube_iou(tube, true.tube))
@@ -94,7 +96,7 @@ def tube_recall(
     """
     check_has_truth(truth)
     best = best_overlaps(detections, truth)
-    reaches = style_of(style).reaches
+    reaches = overlap_style(style).reaches
     shares = []
     for threshold in thresholds:
         shares.append(reaches(best, threshold).mean())
@@ -153,12 +155,12 @@ def tube_error_split(
     Raises:
       ValueError: an unknown style, or detections that are not tubes.
     """
-    reaches = style_of(style).reaches
+    reaches = overlap_style(style).reaches
 
     def passes(overlap: float) -> bool:
         return bool(reaches(overlap, iou))
 
-    check_labels(detections, truth)
+    check_detection_labels(detections, truth)
     true_tubes = check_detections(truth, "true tubes")
     in_video: dict[str, list[Detection]] = {}
     for true in true_tubes:
@@ -204,7 +206,7 @@ def _error_kind(
     if nearest is not None:
         if passes(nearest.overlap):
             return "duplicate"
-        space, time = space_and_time(detection.tube, nearest.true.tube)
+        space, time = space_and_time_iou(detection.tube, nearest.true.tube)
         if time < space:
             return "time"
         return "localisation"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from videolstm_jax.measure.frame_ap import frame_aps
-from videolstm_jax.measure.overlap import STYLES, style_of
+from videolstm_jax.measure.overlap import STYLES, overlap_style
 from videolstm_jax.measure.precision import AVERAGED, check_has_truth
 from videolstm_jax.measure.tube_errors import best_overlaps, tube_error_split
 from videolstm_jax.measure.video_ap import video_aps
@@ -142,7 +142,7 @@ def _details(
     """Returns `recall`, `mean_tube_iou`, and `errors` at these thresholds."""
     # Whatever its score, so recall tells boxes that are absent from boxes that rank low.
     best = best_overlaps(detections, truth)
-    reaches = style_of(style).reaches
+    reaches = overlap_style(style).reaches
     recalls = []
     for iou in RECALL_THRESHOLDS:
         recalls.append(float(reaches(best, iou).mean()))

@@ -11,7 +11,7 @@ _FRAMES = {"all": "all frames", "truth": "frames with truth"}
 _RECALL_SHOWN = ("0.1", "0.2", "0.3", "0.5", "0.75")
 
 
-def tube_table(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]]) -> str:
+def tube_measure_table(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]]) -> str:
     """Lays out the numbers of `tube_summary` in per cent.
 
     Args:

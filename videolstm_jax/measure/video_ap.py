@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from videolstm_jax.measure.overlap import style_of, tube_iou
+from videolstm_jax.measure.overlap import overlap_style, tube_iou
 from videolstm_jax.measure.precision import (
     AVERAGED,
     Ranked,
     average_precisions,
+    check_detection_labels,
     check_detections,
-    check_labels,
     group_detections_by_class,
     mean_over_classes,
 )
@@ -45,8 +45,8 @@ def video_aps(
       ValueError: an unknown style, a threshold outside [0, 1], or detections that are not tubes
         (see `precision.check_detections`).
     """
-    convention = style_of(style)
-    check_labels(detections, truth)
+    convention = overlap_style(style)
+    check_detection_labels(detections, truth)
     own = group_detections_by_class(check_detections(detections, "detections"))
     aps = {}
     for label, tubes in sorted(

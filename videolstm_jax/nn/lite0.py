@@ -16,8 +16,8 @@ import jax.numpy as jnp
 
 from videolstm_jax.nn.convolutions import Convolution, depthwise, full_convolution, pointwise, relu6
 from videolstm_jax.nn.lite0_weights import LITE0_READER
-from videolstm_jax.nn.network import Cut, ImageNetwork, module_cut, tap_layer
-from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
+from videolstm_jax.nn.network import Cut, ImageNetwork, network_module_cut, tap_layer
+from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess_for_network
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig
@@ -227,7 +227,9 @@ def lite0_network(
     return ImageNetwork(
         identity="lite0",
         init=init,
-        prepare=partial(preprocess, stream=STREAM_OF_CHANNELS[channels], preprocessing="lite0"),
+        prepare=partial(
+            preprocess_for_network, stream=STREAM_OF_CHANNELS[channels], preprocessing="lite0"
+        ),
         apply=apply,
         input_shape=image_shape,
         layers={
@@ -259,7 +261,9 @@ def _cuts(module: Lite0, image_size: int) -> dict[str, Cut]:
             break
         name = f"block{block.number}"
         if block.number > 1:
-            cuts[name] = module_cut(module, block.number, (side, side, width), frozenset(needs))
+            cuts[name] = network_module_cut(
+                module, block.number, (side, side, width), frozenset(needs)
+            )
         side, width = -(-side // block.stride), block.stage.width
         # The first block has no expansion; a name too many does no harm.
         needs |= {f"{name}_{part}" for part in ("expand", "depthwise", "project")}

@@ -103,7 +103,7 @@ LAST_BLOCK = "last_block"
 """Stands for the last block of any network."""
 
 
-def find_block(network: ImageNetwork, name: str) -> str:
+def find_network_block(network: ImageNetwork, name: str) -> str:
     """Returns the block of a network that a setting names.
 
     Args:
@@ -134,7 +134,7 @@ def tap_layer(block: str) -> str:
     return f"below_{block}"
 
 
-def with_tap(network: ImageNetwork, block: str) -> ImageNetwork:
+def network_with_tap(network: ImageNetwork, block: str) -> ImageNetwork:
     """Returns the same network with one layer more: the map that a block reads.
 
     Args:
@@ -159,7 +159,7 @@ def with_tap(network: ImageNetwork, block: str) -> ImageNetwork:
     )
 
 
-def tapped(network: ImageNetwork, name: str) -> ImageNetwork:
+def tapped_network(network: ImageNetwork, name: str) -> ImageNetwork:
     """Returns a network with the layers that `extract` stores for a `train.backbone_from`.
 
     Args:
@@ -171,10 +171,10 @@ def tapped(network: ImageNetwork, name: str) -> ImageNetwork:
     """
     if not name:
         return network
-    return with_tap(network, find_block(network, name))
+    return network_with_tap(network, find_network_block(network, name))
 
 
-def module_cut(
+def network_module_cut(
     module: nn.Module, number: int, shape: tuple[int, ...], needs: frozenset[str]
 ) -> Cut:
     """Returns the place below a block of a Flax module that takes `first` and `output`.

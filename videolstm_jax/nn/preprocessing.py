@@ -79,7 +79,7 @@ def backbone_picture_fit(fit: str, stream: Stream, preprocessing: str) -> Pictur
     return PictureFit(fit, tuple(round(mean) for mean in means))
 
 
-def preprocess(
+def preprocess_for_network(
     images: NDArray, stream: Stream, *, preprocessing: str = "caffe", pixel_scale: float = 1.0
 ) -> NDArray:
     """The input of a backbone, in training and extraction: pixels minus their mean, scaled.

@@ -11,8 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.nn.network import Cut, ImageNetwork, WeightsReader, module_cut, tap_layer
-from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
+from videolstm_jax.nn.network import Cut, ImageNetwork, WeightsReader, network_module_cut, tap_layer
+from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess_for_network
 from videolstm_jax.nn.weights import starting_vgg_leaves, vgg_weights
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class VGG(nn.Module):
         pool5 = x
         if output == "pool5":
             return pool5
-        x = {"flatten": flattened, "pooled": pooled}[self.head](pool5)
+        x = {"flatten": vgg_flattened, "pooled": vgg_pooled}[self.head](pool5)
         fc7 = x
         # Counted from 1, where Caffe has fc6 and fc7. The last output is the tap fc7, whatever the
         # number of layers is.
@@ -129,12 +129,12 @@ class VGG(nn.Module):
         return nn.max_pool(x, (2, 2), (2, 2))
 
 
-def flattened(x: Array) -> Array:
+def vgg_flattened(x: Array) -> Array:
     """Flattens a map [B, N, N, D] to [B, N N D], as the paper's VGG does."""
     return x.reshape(x.shape[0], -1)
 
 
-def pooled(x: Array) -> Array:
+def vgg_pooled(x: Array) -> Array:
     """Reduces a map [B, N, N, D] to [B, 2 D]: its mean, then its maximum.
 
     The first dense layer has far fewer weights then, which small data sets need.
@@ -207,7 +207,7 @@ def vgg_network(
         identity="vgg",
         init=init,
         prepare=partial(
-            preprocess,
+            preprocess_for_network,
             stream=STREAM_OF_CHANNELS[channels],
             preprocessing=cfg.preprocessing,
             pixel_scale=cfg.pixel_scale,
@@ -238,7 +238,7 @@ def _cuts(cfg: ConvNetConfig, module: VGG) -> dict[str, Cut]:
         needs |= _block_layers(block - 1, cfg.depths[block - 2])
         side = cfg.image_size // 2 ** (block - 1)
         shape = (side, side, cfg.widths[block - 2])
-        cuts[f"block{block}"] = module_cut(module, block, shape, needs)
+        cuts[f"block{block}"] = network_module_cut(module, block, shape, needs)
     return cuts
 
 

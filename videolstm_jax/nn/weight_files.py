@@ -20,8 +20,8 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, reading
 from videolstm_jax.json_records import json_record, parse_record
 from videolstm_jax.numpy_files import open_numpy
-from videolstm_jax.safe_readers.hdf5 import check_hdf5_dataset, most_bytes, open_hdf5
-from videolstm_jax.safe_readers.torch_file import from_bfloat16, read_torch
+from videolstm_jax.safe_readers.hdf5 import check_hdf5_dataset, most_hdf5_bytes, open_hdf5
+from videolstm_jax.safe_readers.torch_file import read_torch, torch_from_bfloat16
 from videolstm_jax.sealed_json import parse_json
 
 # Types of a safetensors header. NumPy has no bfloat16, so its bits are read as uint16.
@@ -93,7 +93,7 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     import h5py  # comes with TensorFlow; imported here, since no other format needs it
 
     arrays: dict[str, np.ndarray] = {}
-    free_bytes = most_bytes(epath.Path(name).stat().length)
+    free_bytes = most_hdf5_bytes(epath.Path(name).stat().length)
 
     def visit(path: str, item: object) -> None:
         nonlocal free_bytes
@@ -185,7 +185,7 @@ def _safetensors_array(row: _HeaderRow, data: bytes) -> np.ndarray:
         )
     array = np.frombuffer(data, dtype, math.prod(row.shape), first).reshape(row.shape)
     if row.dtype == "BF16":
-        return from_bfloat16(array)
+        return torch_from_bfloat16(array)
     return array
 
 

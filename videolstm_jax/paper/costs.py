@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from videolstm_jax.config import change
-from videolstm_jax.paper.execute import is_task_finished
+from videolstm_jax.paper.execute import is_paper_task_finished
 from videolstm_jax.paper.plan import PlannedStage
 from videolstm_jax.progress_lines import ProgressLines
 from videolstm_jax.quantities import duration_text, size_text
@@ -57,7 +57,7 @@ class PlannedCost(NamedTuple):
     finished: bool
 
 
-def dataset_of_place(workdir: str) -> tuple[Dataset, bool]:
+def dataset_of_paper_place(workdir: str) -> tuple[Dataset, bool]:
     """The videos of a work folder, or as many of the published split with frames of average length.
 
     Returns:
@@ -78,7 +78,7 @@ def dataset_of_place(workdir: str) -> tuple[Dataset, bool]:
     return Dataset(tuple(map(str, range(size.classes))), tuple(videos)), False
 
 
-def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[PlannedCost]:
+def paper_task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[PlannedCost]:
     """Estimates what every task will cost.
 
     Args:
@@ -91,7 +91,7 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
     for task in tasks:
         workdir = task.step.cfg.workdir
         if workdir not in datasets:
-            datasets[workdir], _ = dataset_of_place(workdir)
+            datasets[workdir], _ = dataset_of_paper_place(workdir)
     with ProgressLines(lambda seconds: f"estimates the cost, {seconds:.0f} s so far"):
         paces = _paces(tasks, datasets, teraflops)
     costs = []
@@ -109,12 +109,12 @@ def _paces(
     Args:
       tasks: of a plan.
       datasets: of its work folders, by their paths.
-      teraflops: as for `task_costs`.
+      teraflops: as for `paper_task_costs`.
     """
     # Imported here: these bring JAX, for which a list of rows need not wait.
     if teraflops:
         flops = importlib.import_module("videolstm_jax.train.flops")
-        pace_of = partial(flops.counted_pace, teraflops)
+        pace_of = partial(flops.pace_of_teraflops, teraflops)
     else:
         pace_of = importlib.import_module("videolstm_jax.train.cost").measure_pace
     by_workdir, by_models = {}, {}
@@ -146,18 +146,18 @@ def _task_cost(task: PlannedStage, dataset: Dataset, pace: Pace, teraflops: floa
     # The number of devices of this machine says nothing of another one.
     if teraflops and not cfg.train.devices:
         cfg = change(cfg, train__devices=1)
-    estimate = rates.measured_stage_cost(stage, cfg, dataset)
+    estimate = rates.measured_paper_stage_cost(stage, cfg, dataset)
     if estimate is None:
         estimate = estimates.estimate_stage_cost(stage, cfg, dataset, pace)
     frames = sum(dataset.frames.values())
-    return PlannedCost(task, frames, estimate.seconds, estimate.disk, is_task_finished(task))
+    return PlannedCost(task, frames, estimate.seconds, estimate.disk, is_paper_task_finished(task))
 
 
-def plan_cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
+def paper_cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
     """A table of the tasks of a plan, and the sums of each work folder and of all.
 
     Args:
-      costs: of `task_costs`.
+      costs: of `paper_task_costs`.
       teraflops: that were given to it.
     """
     lines = [*_stage_lines(costs), "", *_folder_lines(costs)]
@@ -204,7 +204,7 @@ def _folder_lines(costs: Sequence[PlannedCost]) -> list[str]:
         workdirs[cost.task.step.cfg.workdir] = None
     lines = []
     for workdir in workdirs:
-        dataset, counted = dataset_of_place(workdir)
+        dataset, counted = dataset_of_paper_place(workdir)
         frames = sum(dataset.frames.values())
         source = f"published videos of {FRAMES} frames, assumed"
         if counted:

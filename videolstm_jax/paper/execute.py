@@ -19,13 +19,13 @@ def _stages_of(task: PlannedStage) -> tuple[str, ...]:
     return (task.step.stage,)
 
 
-def is_task_finished(task: PlannedStage) -> bool:
+def is_paper_task_finished(task: PlannedStage) -> bool:
     """Whether the result of a task is there; stages that look themselves are never finished."""
     # Only that it exists: every stage writes its result beside its name, and renames it at the end.
     return task.result is not None and epath.Path(task.result).exists()
 
 
-def run_tasks(tasks: Sequence[PlannedStage]) -> None:
+def run_paper_tasks(tasks: Sequence[PlannedStage]) -> None:
     """Runs tasks in order, and prints what each took.
 
     Raises:
@@ -34,7 +34,7 @@ def run_tasks(tasks: Sequence[PlannedStage]) -> None:
     for number, task in enumerate(tasks, 1):
         print(f"\n[{number}/{len(tasks)}] {task.name}", flush=True)
         # Looked at when it is the task's turn: one before it may have removed the result.
-        if is_task_finished(task):
+        if is_paper_task_finished(task):
             print(f"finished: {task.result}", flush=True)
             continue
         start_time = time.perf_counter()

@@ -11,13 +11,13 @@ from etils import epath
 
 from videolstm_jax.files import read_object, replacing
 from videolstm_jax.lock.file_writer import file_writer
-from videolstm_jax.paper.request import Request, places_of
+from videolstm_jax.paper.request import Request, paper_places_of
 from videolstm_jax.paper.results import (
     STYLE,
     Measurement,
-    measures_path_of_row,
-    read_row_result,
-    row_has_random_start,
+    measures_path_of_paper_row,
+    paper_row_has_random_start,
+    read_paper_row_result,
 )
 from videolstm_jax.paper.rows import Row
 
@@ -75,21 +75,23 @@ def draw_figure4(rows: Sequence[Row], request: Request, target: str) -> list[epa
 
 def read_figure4_curve(row: Row, request: Request) -> Curve | None:
     """Reads a curve with every seed that is finished; None where none is."""
-    (place,) = places_of(row)
+    (place,) = paper_places_of(row)
     iou: list[float] = []
     lines, on_test = [], False
     for seed in request.seeds:
-        result = read_row_result(row, place, request, seed)
+        result = read_paper_row_result(row, place, request, seed)
         if not isinstance(result, Measurement):
             continue
-        model = read_object(measures_path_of_row(row, place, request, seed))["model"]
+        model = read_object(measures_path_of_paper_row(row, place, request, seed))["model"]
         iou, line = _points(row, model)
         lines.append(line)
         # One seed is enough, since the line is the mean over all.
         on_test = on_test or bool(result.trained)
     if not lines:
         return None
-    return Curve(row, np.array(iou), np.array(lines), on_test, row_has_random_start(row, request))
+    return Curve(
+        row, np.array(iou), np.array(lines), on_test, paper_row_has_random_start(row, request)
+    )
 
 
 def _points(row: Row, model: Mapping[str, Any]) -> tuple[list[float], list[float]]:

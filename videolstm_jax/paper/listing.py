@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from videolstm_jax.config import as_text, flatten
+from videolstm_jax.config import flat_settings, setting_text
 from videolstm_jax.paper.numbers import NUMBERS
 from videolstm_jax.paper.rows import FUSED_CELL, Row
 from videolstm_jax.presets import configured
@@ -14,7 +14,7 @@ UNKNOWN = "?"
 """Stands for a number of the paper that no source at hand gives."""
 
 
-def published_text(row: Row) -> str:
+def published_paper_text(row: Row) -> str:
     """The paper's number of a row in per cent, or a question mark."""
     number = NUMBERS.get(row.name)
     if number is None:
@@ -44,7 +44,7 @@ def paper_rows_text(rows: Sequence[Row], *, width: int = 80) -> str:
         if wide:
             splits = ",".join(map(str, row.splits))
             line += f"  {row.features:8s} {row.attention:10s} {splits:6s}"
-        lines.append(f"{line}  {published_text(row):>5s}".rstrip())
+        lines.append(f"{line}  {published_paper_text(row):>5s}".rstrip())
     lines += ["", *_footer(rows, width)]
     return "\n".join(lines)
 
@@ -130,10 +130,10 @@ def _settings_text(row: Row, preset: str) -> str:
     if not cell or cell == "convnet":
         cell = "videolstm"
     # Of the same cell, so that what a cell sets for itself is no difference.
-    plain = flatten(configured("paper", cell))
-    for path, value in flatten(configured(preset, cell)).items():
+    plain = flat_settings(configured("paper", cell))
+    for path, value in flat_settings(configured(preset, cell)).items():
         if value != plain[path]:
-            texts.append(f"{path.replace('__', '.')}={as_text(value)}")
+            texts.append(f"{path.replace('__', '.')}={setting_text(value)}")
     for path, value in row.settings.items():
-        texts.append(f"{path.replace('__', '.')}={as_text(value)}")
+        texts.append(f"{path.replace('__', '.')}={setting_text(value)}")
     return " ".join(texts)

@@ -13,8 +13,8 @@ from videolstm_jax.files import PathLike
 from videolstm_jax.paper.request import (
     Request,
     SplitPlace,
-    places_of,
-    pretrained_place,
+    paper_places_of,
+    pretrained_paper_place,
     require_paper_data,
 )
 from videolstm_jax.paper.rows import FUSED_CELL, Row
@@ -43,7 +43,7 @@ class PlannedStage(NamedTuple):
     result: PathLike | None = None
 
 
-def plan_rows(rows: Sequence[Row], request: Request) -> list[PlannedStage]:
+def plan_paper_rows(rows: Sequence[Row], request: Request) -> list[PlannedStage]:
     """The tasks of rows; what several rows share, such as features, is there once.
 
     Args:
@@ -58,7 +58,7 @@ def plan_rows(rows: Sequence[Row], request: Request) -> list[PlannedStage]:
         require_paper_data(row, request)
     planner = _Planner(request)
     for row in rows:
-        for place in places_of(row):
+        for place in paper_places_of(row):
             planner.add_row(row, place)
     return list(planner.tasks.values())
 
@@ -116,7 +116,7 @@ class _Planner:
     def _backbone(self, place: SplitPlace, stream: str) -> str:
         """Fits the backbone of a stream; that of HMDB51 starts from UCF101's."""
         needs = [self._prepare(place)]
-        start = pretrained_place(place)
+        start = pretrained_paper_place(place)
         if start != place:
             needs.append(self._backbone(start, stream))
         cfg = self._request.place_settings(place).for_stream(stream).config()
@@ -152,7 +152,7 @@ class _Planner:
         needs = [self._features(place, cfg.data.stream)]
         if find_cell(cfg.model.cell).layers.motion:
             needs.append(self._features(place, "flow"))
-        start = pretrained_place(place)
+        start = pretrained_paper_place(place)
         # A graft of the preset is for the first training only; this one starts from its result.
         if start != place:
             needs.append(self._train(start, cfg.model.cell, cfg.data.stream, cfg.seed))
@@ -244,7 +244,7 @@ def _everything_but_classes(cfg: RunConfig, folder: str) -> tuple[str, ...]:
     return tuple(f"{source}:{part}" for part in parts)
 
 
-def task_waves(tasks: Sequence[PlannedStage]) -> list[list[PlannedStage]]:
+def paper_task_waves(tasks: Sequence[PlannedStage]) -> list[list[PlannedStage]]:
     """The tasks in waves: all of one wave can run side by side once the waves before are done."""
     wave_of: dict[str, int] = {}
     ordered: list[list[PlannedStage]] = []

@@ -47,7 +47,7 @@ _FUSE_SECONDS = 4e-8
 _FLOAT_BYTES = 4
 
 
-def measured_stage_cost(stage: str, cfg: RunConfig, dataset: Dataset) -> StageCost | None:
+def measured_paper_stage_cost(stage: str, cfg: RunConfig, dataset: Dataset) -> StageCost | None:
     """The cost of `prepare`, `idt`, `objects`, `localize` or `fuse` from nothing; else None.
 
     Args:

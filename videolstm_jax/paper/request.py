@@ -77,7 +77,7 @@ class Request(NamedTuple):
             # The boxes are those of UCF101.
             values["data__boxes"] = ""
             values["convnet__weights"] = (
-                f"{self.root}/{pretrained_place(place).folder}/convnets/{{stream}}"
+                f"{self.root}/{pretrained_paper_place(place).folder}/convnets/{{stream}}"
             )
         return self.settings.override(**values)
 
@@ -111,7 +111,7 @@ class Request(NamedTuple):
         return {}
 
 
-def pretrained_place(place: SplitPlace) -> SplitPlace:
+def pretrained_paper_place(place: SplitPlace) -> SplitPlace:
     """The place whose models those of another data set start from: the first split of UCF101."""
     # The first split for all of HMDB51's: the paper names none, and this one is trained for its own
     # rows anyway.
@@ -120,7 +120,7 @@ def pretrained_place(place: SplitPlace) -> SplitPlace:
     return place
 
 
-def places_of(row: Row) -> list[SplitPlace]:
+def paper_places_of(row: Row) -> list[SplitPlace]:
     """The splits of a row."""
     return [SplitPlace(row.dataset, split) for split in row.splits]
 
@@ -159,7 +159,7 @@ def lacks_paper_weights(row: Row, request: Request) -> bool:
     return False
 
 
-def request_of(cfg: RunConfig, **options: Any) -> Request:
+def paper_request_of(cfg: RunConfig, **options: Any) -> Request:
     """A request from the settings of a command.
 
     Args:

@@ -12,11 +12,11 @@ from etils import epath
 from videolstm_jax.files import read_object
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.paper.numbers import NUMBERS
-from videolstm_jax.paper.request import Request, SplitPlace, places_of, pretrained_place
+from videolstm_jax.paper.request import Request, SplitPlace, paper_places_of, pretrained_paper_place
 from videolstm_jax.paper.rows import Row
 from videolstm_jax.types import names_of
 from videolstm_jax.workdir.config_json import load_config
-from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import load_scores
 
@@ -69,7 +69,7 @@ class RowResult(NamedTuple):
         return self.mean - number.per_cent
 
 
-def collect_results(rows: Sequence[Row], request: Request) -> list[RowResult]:
+def collect_paper_results(rows: Sequence[Row], request: Request) -> list[RowResult]:
     """Reads the results of rows."""
     return [_collect_row(row, request) for row in rows]
 
@@ -81,8 +81,8 @@ def _collect_row(row: Row, request: Request) -> RowResult:
     missing = []
     for seed in seeds:
         measurements = []
-        for place in places_of(row):
-            result = read_row_result(row, place, request, seed)
+        for place in paper_places_of(row):
+            result = read_paper_row_result(row, place, request, seed)
             if isinstance(result, Measurement):
                 measurements.append(result)
             else:
@@ -100,7 +100,7 @@ def _collect_row(row: Row, request: Request) -> RowResult:
         (len(measurements), len(seeds) * len(row.splits)),
         tuple(missing),
         any(result.trained for result in measurements),
-        bool(measurements) and row_has_random_start(row, request),
+        bool(measurements) and paper_row_has_random_start(row, request),
     )
 
 
@@ -129,14 +129,16 @@ def _seeds_of_row(row: Row, request: Request) -> tuple[int, ...]:
 # ---- one measurement -----------------------------------------------------------------------------
 
 
-def read_row_result(row: Row, place: SplitPlace, request: Request, seed: int) -> Measurement | str:
+def read_paper_row_result(
+    row: Row, place: SplitPlace, request: Request, seed: int
+) -> Measurement | str:
     """One measurement of a row, or why there is none."""
     work = Workdir(f"{request.root}/{place.folder}")
     if not work.dataset.exists():
         return "not prepared"
     if row.measure == "accuracy":
-        return _accuracy(work, scores_path_of_row(row, place, request, seed))
-    path = measures_path_of_row(row, place, request, seed)
+        return _accuracy(work, scores_path_of_paper_row(row, place, request, seed))
+    path = measures_path_of_paper_row(row, place, request, seed)
     if not path.exists():
         return f"no {path.name}"
     summary = read_object(path)
@@ -146,11 +148,11 @@ def read_row_result(row: Row, place: SplitPlace, request: Request, seed: int) ->
     return Measurement(100 * _at_iou(row, model), int(summary.get("trained_on", 0)))
 
 
-def row_has_random_start(row: Row, request: Request) -> bool:
+def paper_row_has_random_start(row: Row, request: Request) -> bool:
     """Whether a backbone of a row was trained from random numbers; False where none is there."""
-    for place in places_of(row):
+    for place in paper_places_of(row):
         # Backbones of HMDB51 start from those of UCF101, so the first weights are theirs.
-        folder = Workdir(f"{request.root}/{pretrained_place(place).folder}")
+        folder = Workdir(f"{request.root}/{pretrained_paper_place(place).folder}")
         for stream in row.backbones:
             convnet = folder.convnet(stream)
             if not (convnet / "config.json").exists():
@@ -169,7 +171,9 @@ def _at_iou(row: Row, model: dict[str, Any]) -> float:
     return model["recall"]["recall"][model["recall"]["iou"].index(IOU)]
 
 
-def scores_path_of_row(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
+def scores_path_of_paper_row(
+    row: Row, place: SplitPlace, request: Request, seed: int
+) -> epath.Path:
     """The file with the scores of a row on one split."""
     work = Workdir(f"{request.root}/{place.folder}")
     if row.cell == "convnet":
@@ -183,7 +187,9 @@ def scores_path_of_row(row: Row, place: SplitPlace, request: Request, seed: int)
     return work.fused(request.fused_name(row, seed))
 
 
-def measures_path_of_row(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
+def measures_path_of_paper_row(
+    row: Row, place: SplitPlace, request: Request, seed: int
+) -> epath.Path:
     """The file with the measures of the tubes of a row of Figure 4."""
     work = Workdir(f"{request.root}/{place.folder}")
     return work.tube_measures(request.run_name(row.cell, row.streams[0], seed), row.variant)
@@ -198,7 +204,7 @@ def _accuracy(work: Workdir, path: epath.Path) -> Measurement | str:
     if set(scores.videos) != set(names_of(dataset.part("test"))):
         return f"{path.parent.name}/{path.name} is of another test list"
     # Videos that could not be read count as wrong, as in every published accuracy.
-    total = len(scores.label) + len(load_missing(work, scores.classes))
+    total = len(scores.label) + len(load_labels_of_bad_videos(work, scores.classes))
     trained = 0
     if scores.trained is not None:
         trained = int(scores.trained.sum())

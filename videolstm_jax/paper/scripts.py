@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from videolstm_jax.paper.plan import PlannedStage, task_waves
+from videolstm_jax.paper.plan import PlannedStage, paper_task_waves
 from videolstm_jax.pipeline import stage_command
 
 
@@ -65,7 +65,7 @@ def slurm_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     The same file is what every job runs; SLURM sets the number of its task. A wave begins when all
     jobs of the wave before have succeeded.
     """
-    tasks_in_waves = task_waves(tasks)
+    tasks_in_waves = paper_task_waves(tasks)
     lines = [
         "#!/usr/bin/env bash",
         # A job that sbatch started would submit everything once more.
@@ -122,7 +122,7 @@ def _run_task_function(ordered: Sequence[Sequence[PlannedStage]]) -> list[str]:
 def jobset_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     """A JobSet with an indexed job for each wave; a wave begins when the one before is complete."""
     replicated = []
-    for number, wave in enumerate(task_waves(tasks)):
+    for number, wave in enumerate(paper_task_waves(tasks)):
         job: dict[str, object] = {"name": f"wave-{number}", "replicas": 1}
         # The API takes one entry, and none for the first job.
         if number:

@@ -30,7 +30,7 @@ class Selection(NamedTuple):
     left_out: Mapping[str, list[Row]]
 
 
-def select_rows(names: Sequence[str], request: Request) -> Selection:
+def select_paper_rows(names: Sequence[str], request: Request) -> Selection:
     """Chooses the rows that can be planned.
 
     A name such as `table1` stands for rows of both data sets. Where only UCF101 was given, its rows
@@ -63,18 +63,18 @@ def select_rows(names: Sequence[str], request: Request) -> Selection:
     return Selection(rows, left_out)
 
 
-def require_weights(rows: Sequence[Row], request: Request) -> None:
+def require_paper_weights(rows: Sequence[Row], request: Request) -> None:
     """Raises ConfigError where a backbone would start from random numbers without being told to."""
     for row in rows:
         if lacks_paper_weights(row, request):
             raise ConfigError(f"{row.name} {_WEIGHTS_TEXT}")
 
 
-def selection_notes(selection: Selection, request: Request) -> list[str]:
+def paper_selection_notes(selection: Selection, request: Request) -> list[str]:
     """What a reader of a plan must know: rows that are left out, and where backbones start.
 
     Args:
-      selection: of `select_rows`.
+      selection: of `select_paper_rows`.
       request: what was given.
 
     Returns:

@@ -6,7 +6,7 @@ import shlex
 import textwrap
 from collections.abc import Sequence
 
-from videolstm_jax.paper.listing import UNKNOWN, published_text
+from videolstm_jax.paper.listing import UNKNOWN, published_paper_text
 from videolstm_jax.paper.request import Request, lacks_paper_weights, missing_paper_flags
 from videolstm_jax.paper.results import IOU, RowResult
 
@@ -16,13 +16,13 @@ _RANDOM_MARK = "*"
 """Stands behind a number whose backbones started from random numbers."""
 
 
-def results_text(
+def paper_results_text(
     results: Sequence[RowResult], request: Request, command: Sequence[str], *, width: int = 80
 ) -> str:
     """Lays results beside the paper's numbers, and names what is missing.
 
     Args:
-      results: of `collect_results`.
+      results: of `collect_paper_results`.
       request: that they were collected for.
       command: the words of the command without the names of rows; with a name it makes that row.
       width: of the terminal. From 110 columns on the lines have the model too.
@@ -65,7 +65,7 @@ def _cells(result: RowResult) -> tuple[str, ...]:
     if result.delta is not None:
         delta = f"{result.delta:+.1f}"
     count, needed = result.measured
-    return (published_text(result.row), mean, deviation, delta, f"{count}/{needed}")
+    return (published_paper_text(result.row), mean, deviation, delta, f"{count}/{needed}")
 
 
 def _notes(results: Sequence[RowResult], width: int) -> list[str]:

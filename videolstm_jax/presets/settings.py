@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-from videolstm_jax.config import ConvNetConfig, RunConfig, as_text, change, flatten
+from videolstm_jax.config import ConvNetConfig, RunConfig, change, flat_settings, setting_text
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets.table import PRESETS
 
@@ -48,7 +48,7 @@ class Settings:
             would be lost on the way to another cell.
         """
         settings = cls(cfg.preset, cfg.overrides)
-        folded, actual = flatten(settings.config()), flatten(cfg)
+        folded, actual = flat_settings(settings.config()), flat_settings(cfg)
         for path, value in actual.items():
             if folded[path] != value:
                 raise ConfigError(
@@ -66,7 +66,7 @@ class Settings:
         """The command-line arguments that give these settings."""
         arguments = [f"--preset={self.preset}"]
         for path, value in self.overrides.items():
-            arguments.append(f"--{path.replace('__', '.')}={as_text(value)}")
+            arguments.append(f"--{path.replace('__', '.')}={setting_text(value)}")
         return arguments
 
     def config(self) -> RunConfig:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from videolstm_jax.report.page import Section
-from videolstm_jax.report.plots import Axis, Plot, Series, line_plot, running_mean, thinned_curve
+from videolstm_jax.report.plots import Axis, Plot, Series, line_plot, smoothed_curve, thinned_curve
 
 Rows = Sequence[Mapping[str, Any]]
 """The rows of a metrics.jsonl: `step`, and numbers whose names contain "loss" or "acc"."""
@@ -81,5 +81,5 @@ def _series(rows: Rows, field: str, name: str, colour: int) -> list[Series]:
         return [Series(name, *thinned_curve(x, y), colour)]
     return [
         Series(name, *thinned_curve(x, y), colour, faint=True),
-        Series(name, *thinned_curve(x, running_mean(y, window)), colour),
+        Series(name, *thinned_curve(x, smoothed_curve(y, window)), colour),
     ]

@@ -112,7 +112,7 @@ ATTENTION_PLOTS = {
 def _recall_plot(name: str, measures: Measures) -> Plot:
     """Plots the share of true tubes that a run and its baselines cover, against the IoU."""
     rows = {name: measures["model"]}
-    for kind, baseline in local_tables.ordered_baselines(measures).items():
+    for kind, baseline in local_tables.rows_of_baselines(measures).items():
         rows[local_tables.BASELINE_NAMES.get(kind, kind)] = baseline
     series = []
     for index, (label, row) in enumerate(rows.items()):

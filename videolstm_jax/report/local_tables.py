@@ -46,7 +46,7 @@ def tube_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
     for run, measures in maps.items():
         # The run comes first, then what it must pass, then what it could reach.
         rows = [[run, "run", *_measure_cells(measures["model"]), ""]]
-        for kind, baseline in ordered_baselines(measures).items():
+        for kind, baseline in rows_of_baselines(measures).items():
             rows.append(_baseline_row(kind, baseline))
         run_tables.append(tables.plain_table(f"Tubes of {run} and its baselines", head, rows, note))
     return tuple(run_tables)
@@ -75,7 +75,7 @@ def _measure_cells(measures: Measures) -> list[TableCell | float]:
     return cells
 
 
-def ordered_baselines(measures: Measures) -> dict[str, Measures]:
+def rows_of_baselines(measures: Measures) -> dict[str, Measures]:
     """Returns the baselines of a run, the worst first, then the upper bounds."""
     baselines = measures["baselines"]
 

@@ -84,7 +84,7 @@ def _page_environment() -> jinja2.Environment:
     # Markup is not escaped again. The functions of `svg` have escaped every name in a drawing.
     env.filters["svg"] = Markup
     # Pictures are inside the page, so that it can be moved and sent as one file.
-    env.filters["picture"] = encoded.data_uri
+    env.filters["picture"] = encoded.picture_data_uri
     env.globals["colour"] = svg.svg_colour
     env.globals["colours"] = svg.COLOURS
     return env

@@ -69,7 +69,7 @@ def _axis_number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def running_mean(values: Sequence[float], window: int) -> np.ndarray:
+def smoothed_curve(values: Sequence[float], window: int) -> np.ndarray:
     """Returns the running mean over `window` values, fewer at the ends."""
     values = np.asarray(values, float)
     if window <= 1 or not len(values):

@@ -23,7 +23,7 @@ makes boxes.
 """
 
 
-def box_settings(
+def box_settings_of_results(
     cfg: RunConfig, work: Workdir, videos: Sequence[Video], classes: int
 ) -> LocalizeConfig:
     """The settings that `localize` makes the boxes of a run with.

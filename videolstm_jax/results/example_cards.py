@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from videolstm_jax import files
 from videolstm_jax.errors import ConfigError, VideoError
-from videolstm_jax.localize.baselines import covered_cells
+from videolstm_jax.localize.baselines import tube_coverage_of_cells
 from videolstm_jax.measure.attention_stats import frame_stats, mass_inside
 from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.report import choose, example, page
@@ -48,7 +48,7 @@ def examples_section(work_folder: WorkFolderContents, cfg: ReportConfig) -> page
             "prepare, extract and train."
         )
         return section._replace(notices=(notice,))
-    tubes = work_contents.load_best_tubes(work_folder.work, name)
+    tubes = work_contents.load_localized_tubes(work_folder.work, name)
     notices = _absent_inputs(work_folder, name, tubes)
     cards = []
     for video, scores in _chosen_videos(work_folder, name, cfg.examples):
@@ -154,7 +154,7 @@ def _card(
     """Draws one example and writes its film."""
     run = work_folder.run(name)
     truth = work_folder.truth.get(video.name, ())
-    prediction, attention = work_contents.load_prediction(
+    prediction, attention = work_contents.load_evaluated_prediction(
         run,
         video,
         work_folder.dataset.classes,
@@ -207,7 +207,7 @@ def _curves(
     curves_by_name = {"entropy": stats.entropy, "peak": stats.peak, "drift": stats.drift}
     if truth:
         size, (length, cells) = (video.height, video.width), attention.shape[:2]
-        mass, area = mass_inside(attention, covered_cells(truth, size, length, cells, fit))
+        mass, area = mass_inside(attention, tube_coverage_of_cells(truth, size, length, cells, fit))
         curves_by_name |= {"in the true box": mass, example.BOX_AREA: area}
     return curves_by_name
 

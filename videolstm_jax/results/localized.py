@@ -73,7 +73,9 @@ class MeasureOptions(NamedTuple):
     seed: int
 
 
-def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) -> dict[str, Any]:
+def measure_localized_videos(
+    videos: Sequence[LocalizedVideo], options: MeasureOptions
+) -> dict[str, Any]:
     """Measures the attention, the tubes and the baselines.
 
     Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.measure.accuracy import top_k
-from videolstm_jax.workdir.dataset_json import load_missing
+from videolstm_jax.workdir.dataset_json import load_labels_of_bad_videos
 from videolstm_jax.workdir.scores_npz import load_scores
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def pooled_accuracy(
         # A video that cannot be read is no reason for a higher accuracy than on all of them.
         count = 0
         if not allow_missing:
-            count = len(load_missing(work, classes))
+            count = len(load_labels_of_bad_videos(work, classes))
         missing.append(count)
     table = {}
     for place in pooled_score_files(works[0]):

@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.config import STREAMS
-from videolstm_jax.dataset.training_list import checked_scores
+from videolstm_jax.dataset.training_list import scores_of_checked_videos
 from videolstm_jax.measure import accuracy, intervals
 from videolstm_jax.report import local, settings
 from videolstm_jax.report.tables import Result
@@ -42,13 +42,13 @@ def models_with_results(
         if work_folder.dataset is not None and not _same_test_list(scores, work_folder.dataset):
             outdated.append(file.name)
             continue
-        scores = checked_scores(file.path, file.name, allowed=allow_trained)
+        scores = scores_of_checked_videos(file.path, file.name, allowed=allow_trained)
         measures = work_folder.maps.get(file.name)
         results.append((_result(file, scores, measures, work_folder.unread), scores))
     return work_folder._replace(results=tuple(results), outdated=tuple(outdated))
 
 
-def model_folders(work: Workdir) -> dict[str, epath.Path]:
+def folders_with_results(work: Workdir) -> dict[str, epath.Path]:
     """The folders of ConvNets and runs by the names that the page gives them, existing or not."""
     folders = {f"convnet-{stream}": work.convnet(stream) for stream in STREAMS}
     runs = work.path / "runs"
@@ -61,19 +61,19 @@ def model_folders(work: Workdir) -> dict[str, epath.Path]:
     return folders
 
 
-def is_convnet_folder(name: str) -> bool:
+def is_convnet_with_results(name: str) -> bool:
     """Whether the page names a ConvNet so."""
     return name.startswith("convnet-")
 
 
 def _score_files(work: Workdir, configs: dict[str, dict[str, Any]]) -> Iterator[_ScoreFile]:
     """Yields every file of scores, those of fusions last."""
-    for name, folder in model_folders(work).items():
+    for name, folder in folders_with_results(work).items():
         path = folder / "scores.npz"
         if path.exists():
             # Scores without settings are no trained model, such as the nearest neighbour.
             kind = "comparison"
-            if is_convnet_folder(name):
+            if is_convnet_with_results(name):
                 kind = "ConvNet"
             elif name in configs:
                 kind = "recurrent"

@@ -8,7 +8,7 @@ from typing import Any
 from videolstm_jax.measure.intervals import wilson
 
 
-def localization_text(summary: Mapping[str, Any]) -> str:
+def pooled_localization_text(summary: Mapping[str, Any]) -> str:
     """The attention, the model and the baselines, one line each.
 
     Args:

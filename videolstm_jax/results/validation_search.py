@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax.dataset.training_list import checked_scores
+from videolstm_jax.dataset.training_list import scores_of_checked_videos
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
-from videolstm_jax.measure.fusion.weight_search import WeightSearch, search_weights
-from videolstm_jax.score_files.join import aligned_scores, class_order_problem, examples
+from videolstm_jax.measure.fusion.weight_search import WeightSearch, search_fusion_weights
+from videolstm_jax.score_files.join import (
+    aligned_scores,
+    score_class_order_problem,
+    score_file_examples,
+)
 from videolstm_jax.workdir.dataset_json import load_dataset
 
 if TYPE_CHECKING:
@@ -30,7 +34,7 @@ class ValidationSearch(NamedTuple):
     trained: NDArray
 
 
-def search_validation(
+def search_fusion_of_results(
     work: Workdir, names: Sequence[str], files: Sequence[str], tested: Scores, method: str
 ) -> ValidationSearch:
     """Searches weights on the validation scores of some runs.
@@ -49,7 +53,7 @@ def search_validation(
     runs = {}
     for path, name in zip(files, names, strict=True):
         # A checkpoint may have been chosen on these videos, so they may be in its training list.
-        scores = checked_scores(epath.Path(path), name, allowed=True)
+        scores = scores_of_checked_videos(epath.Path(path), name, allowed=True)
         problem = _problem(scores, tested) or _dataset_problem(scores, work)
         # A second file under one name would replace the first, and weigh one run twice.
         if path in runs:
@@ -64,7 +68,7 @@ def search_validation(
         trained |= stream.trained
     tables = [stream.scores for stream in streams]
     with reading(f"weights of {', '.join(files)} cannot be searched", "", ValueError):
-        search = search_weights(tables, streams[0].label, method)
+        search = search_fusion_weights(tables, streams[0].label, method)
     return ValidationSearch(search, tuple(files), trained)
 
 
@@ -75,10 +79,10 @@ def _problem(scores: Scores, tested: Scores) -> str:
     # A list may be called "valid" by mistake; its videos show it.
     shared = set(scores.videos) & set(tested.videos)
     if shared:
-        named = examples("has", shared)
+        named = score_file_examples("has", shared)
         return f"has {len(shared)} videos of the list that is fused{named}; {_ONLY}"
     # Weights are of runs and not of classes, but rows of other classes cannot be compared.
-    differing = class_order_problem(scores.classes, tested.classes)
+    differing = score_class_order_problem(scores.classes, tested.classes)
     if differing:
         return f"has other classes than the scores that are fused: {differing}"
     return ""
@@ -93,5 +97,5 @@ def _dataset_problem(scores: Scores, work: Workdir) -> str:
     shared = tests & set(scores.videos)
     if not shared:
         return ""
-    named = examples("has", shared)
+    named = score_file_examples("has", shared)
     return f"has {len(shared)} videos of the test list of {work.dataset}{named}; {_ONLY}"

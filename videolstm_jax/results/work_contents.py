@@ -15,12 +15,24 @@ from videolstm_jax.report import choose
 from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.tables import Result
 from videolstm_jax.results import evaluated
-from videolstm_jax.results.result_rows import is_convnet_folder, model_folders, models_with_results
-from videolstm_jax.trained.localize_settings import has_measures, localize_settings, warn_of_lost
+from videolstm_jax.results.result_rows import (
+    folders_with_results,
+    is_convnet_with_results,
+    models_with_results,
+)
+from videolstm_jax.trained.localize_settings import (
+    localize_settings_of_run,
+    run_has_measures,
+    warn_of_lost_run_result,
+)
 from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.types import Dataset, Scores, Tube, Video
 from videolstm_jax.workdir.config_json import METRICS, METRICS_SHA256, load_config
-from videolstm_jax.workdir.dataset_json import is_beside, load_dataset, load_missing
+from videolstm_jax.workdir.dataset_json import (
+    is_in_workdir,
+    load_dataset,
+    load_labels_of_bad_videos,
+)
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.tubes_jsonl import load_detections
 
@@ -56,7 +68,7 @@ class WorkFolderContents(NamedTuple):
         raise KeyError(name)
 
 
-def read_work_contents(
+def read_results_of_workdir(
     work: Workdir, *, allow_missing: bool = False, allow_trained: bool = False
 ) -> WorkFolderContents:
     """Reads a work folder, whole or in part.
@@ -76,12 +88,12 @@ def read_work_contents(
     # Without a list of videos there is nothing that could be missing.
     unread = np.zeros(0, np.int32)
     if dataset is not None and not allow_missing:
-        unread = load_missing(work, dataset.classes)
+        unread = load_labels_of_bad_videos(work, dataset.classes)
     configs, maps = {}, {}
-    for name, folder in model_folders(work).items():
+    for name, folder in folders_with_results(work).items():
         if (folder / "config.json").exists():
             configs[name] = load_config(folder)
-        if has_measures(folder):
+        if run_has_measures(folder):
             maps[name] = files.read_object(folder / "map.json")
     work_folder = WorkFolderContents(
         work=work,
@@ -89,16 +101,16 @@ def read_work_contents(
         results=(),
         configs=configs,
         maps=maps,
-        truth=load_truth(work),
+        truth=load_truth_of_results(work),
         unread=unread,
         outdated=(),
     )
     return models_with_results(work_folder, allow_trained=allow_trained)
 
 
-def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
+def load_truth_of_results(work: Workdir) -> dict[str, tuple[Tube, ...]]:
     """Reads the true tubes by video; none where the data set has no boxes."""
-    if not is_beside(work, work.truth):
+    if not is_in_workdir(work, work.truth):
         return {}
     truth: dict[str, list[Tube]] = {}
     for detection in load_detections(work.truth):
@@ -107,27 +119,27 @@ def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
     return {video: tuple(tubes) for video, tubes in truth.items()}
 
 
-def load_best_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]:
+def load_localized_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]:
     """Reads the detected tubes of the best class of each video; none before `localize`."""
     path, measures = work.run(run) / "tubes.jsonl", work.run(run) / "map.json"
     if path.exists() and path.stat().length:
         return choose.tubes_of_best_class(load_detections(path))
     # A run may have no tube, but then its measures have none either.
     if measures.exists() and files.read_object(measures).get("tubes"):
-        warn_of_lost(f"{path} is missing or empty, and {measures} is of its tubes")
+        warn_of_lost_run_result(f"{path} is missing or empty, and {measures} is of its tubes")
     return {}
 
 
-def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[dict]]]:
+def load_metrics_of_results(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[dict]]]:
     """Reads metrics.jsonl of the recurrent models and of the ConvNets, by name."""
     models: dict[str, list[dict]] = {}
     convnets: dict[str, list[dict]] = {}
-    for name, folder in model_folders(work).items():
+    for name, folder in folders_with_results(work).items():
         rows = _metrics_rows(folder)
         # Scores may come without a training of ours, such as those of the nearest neighbour.
         if not rows:
             continue
-        if is_convnet_folder(name):
+        if is_convnet_with_results(name):
             convnets[name] = rows
         else:
             models[name] = rows
@@ -155,7 +167,7 @@ def _metrics_rows(folder: epath.Path) -> list[dict]:
     return files.parse_jsonl(encoded, path)
 
 
-def load_prediction(
+def load_evaluated_prediction(
     run: RunRecord,
     video: Video,
     classes: tuple[str, ...],
@@ -178,7 +190,7 @@ def load_prediction(
     evaluated_video = evaluated.load_evaluated_video(run.work, run.name, video, len(classes))
     heat = None
     if evaluated_video.attention is not None:
-        box_settings = localize_settings(run.work, run.name)
+        box_settings = localize_settings_of_run(run.work, run.name)
         heat = saliency_by_frame(evaluated_video.attention, box_settings, run.fit)
     prediction = PredictedVideo(
         video,

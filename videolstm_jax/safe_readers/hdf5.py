@@ -89,7 +89,7 @@ def check_hdf5_dataset(path: str, item: Any) -> None:
         )
 
 
-def most_bytes(size: int) -> int:
+def most_hdf5_bytes(size: int) -> int:
     """The bytes that all arrays of a file of `size` bytes may have together.
 
     Arrays may share their bytes, so each of them may be small enough and all of them too many.

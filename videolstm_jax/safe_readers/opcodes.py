@@ -32,7 +32,7 @@ MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
 """Opcodes that store the top of the stack in the memo, under a number of the file's choice."""
 
 
-def check_opcodes(data: bytes) -> None:
+def check_pickle_opcodes(data: bytes) -> None:
     """Scans a pickle from its first opcode to STOP, which must be its last byte.
 
     Args:

@@ -21,7 +21,7 @@ import numpy as np
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
-from videolstm_jax.safe_readers.opcodes import check_opcodes
+from videolstm_jax.safe_readers.opcodes import check_pickle_opcodes
 
 
 def read_pickle(data: bytes) -> Any:
@@ -41,7 +41,7 @@ def read_pickle(data: bytes) -> Any:
     """
     # A damaged pickle raises whatever its last readable opcode happens to raise.
     with reading("", "not a whole pickle of plain arrays", Exception):
-        check_opcodes(data)
+        check_pickle_opcodes(data)
         value = _PlainUnpickler(data).load()
         return _without_stand_ins(value, {})
 

@@ -69,7 +69,7 @@ def read_torch(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         return _read_legacy(file)
 
 
-def from_bfloat16(bits: np.ndarray) -> np.ndarray:
+def torch_from_bfloat16(bits: np.ndarray) -> np.ndarray:
     """Returns bfloat16 numbers, given as uint16 bits, as float32: they are its upper half."""
     return (bits.astype("<u4") << 16).view("<f4")
 
@@ -233,7 +233,7 @@ def _array(tensor: Tensor, data: bytes) -> np.ndarray:
     byte_strides = [step * width for step in stride]
     view = np.lib.stride_tricks.as_strided(values[first:], size, byte_strides, writeable=False)
     if storage.kind.dtype == "bfloat16":
-        return from_bfloat16(view)
+        return torch_from_bfloat16(view)
     # A copy, so that one small tensor does not keep the bytes of a large storage alive.
     return view.copy()
 

@@ -15,8 +15,12 @@ from videolstm_jax.measure.fusion.score_kinds import (
     to_probabilities,
 )
 from videolstm_jax.score_files.import_settings import ImportSettings
-from videolstm_jax.score_files.join import examples
-from videolstm_jax.score_files.labels import folder_classes, named_classes, video_labels
+from videolstm_jax.score_files.join import score_file_examples
+from videolstm_jax.score_files.labels import (
+    classes_of_score_file,
+    labels_of_scored_videos,
+    score_file_classes_by_folder,
+)
 from videolstm_jax.score_files.layout import ScoreFile
 from videolstm_jax.score_files.readers import read_score_file
 from videolstm_jax.types import PARTS, Dataset, Part, Scores, names_of
@@ -42,12 +46,12 @@ def import_scores(path: str, settings: ImportSettings) -> ImportedScores:
     file = read_score_file(path, stream=settings.stream)
     names = _video_names(file)
     notes = []
-    classes = named_classes(file, settings)
+    classes = classes_of_score_file(file, settings)
     if not classes:
-        classes = folder_classes(file, names, settings)
+        classes = score_file_classes_by_folder(file, names, settings)
         notes.append(f"the {len(classes)} classes are the folders of the videos")
     part = _part(file, names, settings)
-    label = video_labels(file, names, classes, settings)
+    label = labels_of_scored_videos(file, names, classes, settings)
     kind = _kind(file, settings)
     probabilities = to_probabilities(file.scores, kind)
     scores = Scores(names, probabilities, label, classes, file.trained, part)
@@ -151,7 +155,7 @@ def _part_in_dataset(file: ScoreFile, names: Sequence[str], dataset: Dataset) ->
     if missing:
         raise FileError(
             f"{file.path}: lacks {len(missing)} of the {len(listed)} videos of the {first_part} "
-            f"list{examples('lacks', missing)}"
+            f"list{score_file_examples('lacks', missing)}"
         )
     return first_part
 

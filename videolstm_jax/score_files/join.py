@@ -55,11 +55,11 @@ def _lists_problem(scores: Scores, first_name: str, first_scores: Scores) -> str
         differing = set(scores.classes) ^ set(first_scores.classes)
         # The same names in another order are likely a list sorted by another program.
         if not differing:
-            problem = class_order_problem(scores.classes, first_scores.classes)
+            problem = score_class_order_problem(scores.classes, first_scores.classes)
             return f"has another order of classes than {first_name}: {problem}"
         return (
             f"has {len(scores.classes)} classes, {first_name} has {len(first_scores.classes)}"
-            f"{examples('not in both', differing)}; expected the same in one order"
+            f"{score_file_examples('not in both', differing)}; expected the same in one order"
         )
     if scores.part != first_scores.part:
         return f"scores the {scores.part} list, {first_name} the {first_scores.part} list"
@@ -71,15 +71,15 @@ def _lists_problem(scores: Scores, first_name: str, first_scores: Scores) -> str
     # The order may differ: rows are looked up by name.
     lacking, more = expected - videos, videos - expected
     if lacking or more:
+        names = score_file_examples("lacks", lacking) + score_file_examples("has", more)
         return (
             f"lacks {len(lacking)} of the {len(first_scores.videos)} videos of {first_name} and "
-            f"has {len(more)} more{examples('lacks', lacking)}{examples('has', more)}; expected "
-            "the same videos"
+            f"has {len(more)} more{names}; expected the same videos"
         )
     return ""
 
 
-def class_order_problem(classes: Sequence[str], expected: Sequence[str]) -> str:
+def score_class_order_problem(classes: Sequence[str], expected: Sequence[str]) -> str:
     """How two lists of classes differ, naming the first place; empty where they agree."""
     # Without `strict`: names say more than lengths, which are compared below.
     for number, (name, expected_name) in enumerate(zip(classes, expected, strict=False)):
@@ -90,7 +90,7 @@ def class_order_problem(classes: Sequence[str], expected: Sequence[str]) -> str:
     return ""
 
 
-def examples(verb: str, names: Collection[str]) -> str:
+def score_file_examples(verb: str, names: Collection[str]) -> str:
     """A clause that names some of these; empty where there are none."""
     if not names:
         return ""

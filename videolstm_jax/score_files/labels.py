@@ -9,7 +9,7 @@ import numpy as np
 
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.score_files.import_settings import ImportSettings
-from videolstm_jax.score_files.join import class_order_problem
+from videolstm_jax.score_files.join import score_class_order_problem
 from videolstm_jax.score_files.layout import ScoreFile
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # ---- classes -------------------------------------------------------------------------------------
 
 
-def named_classes(file: ScoreFile, settings: ImportSettings) -> tuple[str, ...]:
+def classes_of_score_file(file: ScoreFile, settings: ImportSettings) -> tuple[str, ...]:
     """The names of the classes, which all sources must agree on; empty where none has them."""
     sources = {"--classes": settings.classes, file.path: file.classes}
     if settings.dataset is not None:
@@ -31,7 +31,7 @@ def named_classes(file: ScoreFile, settings: ImportSettings) -> tuple[str, ...]:
             continue
         if not classes:
             first_source, classes = source, listed
-        differing = class_order_problem(listed, classes)
+        differing = score_class_order_problem(listed, classes)
         # The number of a class is its place, so a name must have one place only.
         if len(set(listed)) != len(listed):
             twice = next(name for name in listed if listed.count(name) > 1)
@@ -49,7 +49,7 @@ def named_classes(file: ScoreFile, settings: ImportSettings) -> tuple[str, ...]:
     return classes
 
 
-def folder_classes(
+def score_file_classes_by_folder(
     file: ScoreFile, names: Sequence[str], settings: ImportSettings
 ) -> tuple[str, ...]:
     """The classes by the folders of the videos, where each class number has one folder of its own.
@@ -91,7 +91,7 @@ def folder_classes(
 # ---- labels --------------------------------------------------------------------------------------
 
 
-def video_labels(
+def labels_of_scored_videos(
     file: ScoreFile, names: Sequence[str], classes: Sequence[str], settings: ImportSettings
 ) -> NDArray:
     """The labels [V] from the file, the data set or the folders, which must not contradict."""

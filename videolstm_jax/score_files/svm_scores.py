@@ -11,7 +11,7 @@ from etils import epath
 from videolstm_jax.measure.accuracy import accuracy_text
 from videolstm_jax.shallow.linear_svm import Labelled, svm_scores
 from videolstm_jax.types import Dataset, Scores, Video, names_of
-from videolstm_jax.workdir.dataset_json import load_missing
+from videolstm_jax.workdir.dataset_json import load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import save_scores
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 
-def scored_videos(dataset: Dataset) -> list[Video]:
+def videos_of_score_file(dataset: Dataset) -> list[Video]:
     """The videos of the training, validation and test lists, in this order.
 
     Raises:
@@ -38,7 +38,7 @@ def save_svm_scores(
       cfg: the work folder, the seed and `eval.allow_missing`.
       name: of the run.
       dataset: the listed videos.
-      features: [V, F] in the order of `scored_videos`.
+      features: [V, F] in the order of `videos_of_score_file`.
       cost: C of the SVM.
 
     Returns:
@@ -67,7 +67,7 @@ def save_svm_scores(
     save_scores(path, scores)
     missing: Sequence[int] | NDArray = ()
     if not cfg.eval.allow_missing:
-        missing = load_missing(work, dataset.classes)
+        missing = load_labels_of_bad_videos(work, dataset.classes)
     print(f"{name}: {accuracy_text(scores.scores, scores.label, missing)}", flush=True)
     return path, temperature
 

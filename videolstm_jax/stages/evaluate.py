@@ -25,17 +25,17 @@ from videolstm_jax.measure.accuracy import (
     majority_baseline,
     mean_class_accuracy,
     top_k,
-    trained_note,
+    trained_accuracy_note,
 )
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
 from videolstm_jax.results.evaluated import SCORES, VALIDATION_SCORES, remove_results
 from videolstm_jax.train.log import ProgressLine
-from videolstm_jax.trained.features import ModelFeatures, verify_features
+from videolstm_jax.trained.features import ModelFeatures, verify_model_features
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.types import Dataset, Scores, Video, names_of
-from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import save_scores
 
@@ -75,7 +75,7 @@ def run(cfg: RunConfig) -> epath.Path:
     trained = _check_run(cfg, work, model, dataset, videos)
     features = model.open_features(work, stream=cfg.data.stream)
     # While the results of an earlier evaluation are still there.
-    verify_features(features, videos, cfg.data.verify)
+    verify_model_features(features, videos, cfg.data.verify)
     with _lock(cfg, work.run(cfg.run_name)):
         if cfg.eval.part == "valid":
             return _write_validation(cfg, model, features, videos, trained)
@@ -152,7 +152,7 @@ def _print_accuracy(cfg: RunConfig, work: Workdir, dataset: Dataset, results: Sc
     # Videos that could not be read have no scores, and count as wrong.
     missing: Sequence[int] | np.ndarray = ()
     if not cfg.eval.allow_missing:
-        missing = load_missing(work, dataset.classes)
+        missing = load_labels_of_bad_videos(work, dataset.classes)
     text = accuracy_text(results.scores, results.label, missing, trained=results.trained)
     comparison = _comparison(dataset, results.scores, results.label, missing)
     print(f"{cfg.run_name}: {text}", flush=True)
@@ -174,10 +174,8 @@ def _write_validation(
     label = label_array(videos)
     save_scores(path, Scores(names_of(videos), scores, label, model.classes, trained, part="valid"))
     right = top_k(scores, label)
-    print(
-        f"{cfg.run_name}: {right} of {len(videos)} validation videos right{trained_note(trained)}",
-        flush=True,
-    )
+    note = trained_accuracy_note(trained)
+    print(f"{cfg.run_name}: {right} of {len(videos)} validation videos right{note}", flush=True)
     return path
 
 

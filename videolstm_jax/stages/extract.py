@@ -11,8 +11,8 @@ from etils import epath
 
 from videolstm_jax.clips.blocks import (
     FrameBlock,
-    blocks_of_stream,
     clip_blocks_of_both_streams,
+    clip_blocks_of_stream,
 )
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.prefetch import prefetch
@@ -31,12 +31,16 @@ from videolstm_jax.extraction.stores import (
     BLOCK,
     BackboneWithStores,
     ExtractionJob,
-    features_of_block,
-    load_backbone,
-    open_stores,
-    write_features,
+    backbone_to_extract_with,
+    extracted_features_of_images,
+    open_stores_to_fill,
+    write_extracted_features,
 )
-from videolstm_jax.extraction.unfinished import mirrored_feature_bytes, missing_views, views_to_do
+from videolstm_jax.extraction.unfinished import (
+    mirrored_feature_bytes,
+    views_to_extract,
+    views_without_features,
+)
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.flow import pace
@@ -45,7 +49,7 @@ from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.quantities import size_text
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.types import Video, View, names_of
-from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir
 
 # Blocks of frames that are decoded ahead of the backbone.
@@ -97,12 +101,12 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     # All are opened before any frame is read: a missing backbone is refused at once.
     loaded = {}
     for stream in streams:
-        loaded[stream] = load_backbone(job, stream)
+        loaded[stream] = backbone_to_extract_with(job, stream)
     backbones = {}
     with one_shard_at_a_time(job, streams):
         for stream, trained in loaded.items():
-            backbones[stream] = open_stores(job, trained, stream)
-    views = views_to_do(job, backbones)
+            backbones[stream] = open_stores_to_fill(job, trained, stream)
+    views = views_to_extract(job, backbones)
     videos = [video for video in job.dataset.videos if video.name in views]
     _check_sources(job, videos, backbones)
     _print_mirrored(videos, views, backbones)
@@ -117,7 +121,7 @@ def _finish_if_last(job: ExtractionJob, backbones: Mapping[str, BackboneWithStor
     # A worker that is alone has just done all that was missing.
     missing: Mapping[str, Sequence[View]] = {}
     if shard.count > 1:
-        missing = missing_views(job, backbones)
+        missing = views_without_features(job, backbones)
     if missing:
         print(
             f"shard {shard.number} of {shard.count} is done; {len(missing)} videos of others are "
@@ -185,7 +189,7 @@ def _blocks(
         workers=data.workers,
         limit=data.time_limit,
     )
-    return blocks_of_stream(videos, views, reader, images[0], BLOCK)
+    return clip_blocks_of_stream(videos, views, reader, images[0], BLOCK)
 
 
 def _write_features(
@@ -201,10 +205,10 @@ def _write_features(
     features: dict[View, list[dict[str, np.ndarray]]] = {"filmed": [], "mirrored": []}
     for block in prefetch(blocks, depth=_PREFETCHED_BLOCKS):
         backbone = backbones[block.stream]
-        features[block.view].append(features_of_block(block.images, backbone))
+        features[block.view].append(extracted_features_of_images(block.images, backbone))
         if not block.is_last:
             continue
-        write_features(block, features[block.view], backbone.writers[block.view])
+        write_extracted_features(block, features[block.view], backbone.writers[block.view])
         features[block.view] = []
         frames += block.video.frames - 1
         written += 1
@@ -226,7 +230,7 @@ def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
         stores["logits"].verify(names_of(job.dataset.listed("test")))
     unread = ()
     if not job.cfg.eval.allow_missing:
-        unread = load_missing(job.work, job.dataset.classes)
+        unread = load_labels_of_bad_videos(job.work, job.dataset.classes)
     stream = backbone.images.stream
     save_convnet_scores(
         stores["logits"],

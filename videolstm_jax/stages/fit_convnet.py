@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
-from videolstm_jax.backbone.start import StartingPoint, starting_point
+from videolstm_jax.backbone.start import StartingPoint, starting_backbone_params
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.clips.frame_reader import FrameReader
@@ -31,7 +31,7 @@ from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, backbone_picture_fit
 from videolstm_jax.sealed_json import SEAL, json_sha256
-from videolstm_jax.train.checkpoints.checkpoint import latest_step
+from videolstm_jax.train.checkpoints.checkpoint import latest_checkpoint_step
 from videolstm_jax.train.identity import convnet_identity
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
@@ -134,7 +134,7 @@ def _open_fit(cfg: RunConfig) -> _Fit:
     # Twice: the starting point asks a network for the shapes of its weights, and the weights say
     # which preprocessing the network has.
     network = image_network(cfg.convnet, channels, len(dataset.classes))
-    start = starting_point(network, cfg, dataset)
+    start = starting_backbone_params(network, cfg, dataset)
     # From here on a preprocessing of "auto" is the one that belongs to the weights.
     convnet = dataclasses.replace(cfg.convnet, preprocessing=start.preprocessing)
     cfg = dataclasses.replace(cfg, convnet=convnet)
@@ -155,7 +155,7 @@ def _save_config(backbone: _Fit) -> None:
         channels=backbone.reader.channels,
         classes=backbone.dataset.classes,
         inputs=backbone.inputs(),
-        checkpoint_step=latest_step(backbone.folder / "ckpt"),
+        checkpoint_step=latest_checkpoint_step(backbone.folder / "ckpt"),
         # Videos that the first weights have seen count too: a test list must not have them either.
         trained_on=list_record([*backbone.start.trained_on, *names_of(backbone.videos)]),
     )
@@ -223,7 +223,7 @@ def _train(backbone: _Fit, mesh: Mesh) -> None:
     # `fit` replaces it by the last checkpoint, where there is one of the same identity.
     state = replicate(new_train_state(backbone.start.params, tx), mesh)
     apply = _with_frozen_layers(backbone.network.apply, cfg.convnet)
-    weights = balance.loss_weights(cfg.train.balance, backbone.videos, len(classes))
+    weights = balance.class_weights_for_loss(cfg.train.balance, backbone.videos, len(classes))
     loss = convnet_loss(apply, class_weights=weights)
     step = make_step(loss, tx, cfg.seed, mesh=mesh, shards=cfg.train.shards)
     plan = Plan(

@@ -9,14 +9,14 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset.training_list import checked_scores
+from videolstm_jax.dataset.training_list import scores_of_checked_videos
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import reading
 from videolstm_jax.lock.team_writer import team_writer
-from videolstm_jax.measure.accuracy import top_k, trained_note
+from videolstm_jax.measure.accuracy import top_k, trained_accuracy_note
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.measure.intervals import wilson
-from videolstm_jax.results.validation_search import ValidationSearch, search_validation
+from videolstm_jax.results.validation_search import ValidationSearch, search_fusion_of_results
 from videolstm_jax.score_files.fusion_record import (
     FusionRecord,
     SearchRecord,
@@ -25,7 +25,7 @@ from videolstm_jax.score_files.fusion_record import (
 )
 from videolstm_jax.score_files.join import aligned_scores
 from videolstm_jax.types import Scores
-from videolstm_jax.workdir.dataset_json import load_missing
+from videolstm_jax.workdir.dataset_json import load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir, check_layout
 from videolstm_jax.workdir.scores_npz import save_scores
 
@@ -78,7 +78,7 @@ def _write_fusion(cfg: RunConfig, work: Workdir, fusion: _Fusion) -> epath.Path:
     path = work.fused(cfg.fuse.name)
     runs = {}
     for name, source in zip(fusion.names, fusion.paths, strict=True):
-        runs[name] = checked_scores(source, name, allowed=cfg.eval.allow_trained)
+        runs[name] = scores_of_checked_videos(source, name, allowed=cfg.eval.allow_trained)
     streams = aligned_scores(runs)
     searched = None
     if cfg.fuse.search:
@@ -86,7 +86,7 @@ def _write_fusion(cfg: RunConfig, work: Workdir, fusion: _Fusion) -> epath.Path:
         if not files:
             # Where `evaluate --eval.part=valid` puts them.
             files = tuple(str(work.validation_scores(name)) for name in fusion.names)
-        searched = search_validation(work, fusion.names, files, streams[0], cfg.fuse.method)
+        searched = search_fusion_of_results(work, fusion.names, files, streams[0], cfg.fuse.method)
         _print_search(searched)
         fusion = fusion._replace(weights=searched.search.best.weights)
     fusions = _fused(fusion, streams)
@@ -129,7 +129,7 @@ def _print_accuracies(
     fused = fusions[cfg.fuse.method]
     missing = 0
     if not cfg.eval.allow_missing and fused.part == "test":
-        missing = len(load_missing(work, fused.classes))
+        missing = len(load_labels_of_bad_videos(work, fused.classes))
     for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
         _print_row(name, stream, missing, f"  weight {weight:g}")
     _print_row(cfg.fuse.method, fused, missing, f"  -> {work.fused(cfg.fuse.name)}")
@@ -145,7 +145,7 @@ def _print_accuracies(
 def _print_row(name: str, scores: Scores, missing: int, note: str = "") -> None:
     """Prints the accuracy of one run or fusion."""
     text = _accuracy(scores.scores, scores.label, missing)
-    print(f"fuse: {name:<24} {text}{note}{trained_note(scores.trained)}")
+    print(f"fuse: {name:<24} {text}{note}{trained_accuracy_note(scores.trained)}")
 
 
 def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
@@ -188,7 +188,7 @@ def _print_search(searched: ValidationSearch) -> None:
     print(
         f"fuse: of {len(search.candidates)} candidates for the weights, the best has "
         f"{search.best.right} of {len(searched.trained)} validation videos right, equal weights "
-        f"{search.equal.right}{trained_note(searched.trained)}"
+        f"{search.equal.right}{trained_accuracy_note(searched.trained)}"
     )
 
 

@@ -13,7 +13,7 @@ from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.folders import file_size
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.progress_lines import counted
-from videolstm_jax.score_files.svm_scores import save_svm_scores, scored_videos
+from videolstm_jax.score_files.svm_scores import save_svm_scores, videos_of_score_file
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_fisher_sums
 from videolstm_jax.shallow.scikit_learn import scikit_learn
@@ -51,7 +51,7 @@ def run(cfg: RunConfig) -> epath.Path:
     source = cfg.idt.files or work.trajectories
     paths = {}
     # All are found before the first is read, so that a missing one is refused at once.
-    for video in scored_videos(dataset):
+    for video in videos_of_score_file(dataset):
         paths[video.name] = trajectory_file(source, video.name)
     with team_writer(work.run(NAME), "idt", break_lock=cfg.break_lock):
         return _write_scores(cfg, work, dataset, paths)
@@ -68,7 +68,7 @@ def _write_scores(
       dataset: the lists.
       paths: the file of trajectories of each video.
     """
-    videos = scored_videos(dataset)
+    videos = videos_of_score_file(dataset)
     samples = _samples(cfg, dataset.part("train"), paths)
     vocabularies = {}
     for name, rows in samples.items():

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from videolstm_jax import files
-from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
+from videolstm_jax.annotations.workdir_truth import mean_boxes_of_true_tubes, read_true_tubes
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset.training_list import checked_scores
+from videolstm_jax.dataset.training_list import scores_of_checked_videos
 from videolstm_jax.errors import FileError
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.flow_images.flow_index import check_flow
 from videolstm_jax.localize.baseline_tubes import baseline_tubes
-from videolstm_jax.localize.baselines import covered_cells
+from videolstm_jax.localize.baselines import tube_coverage_of_cells
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
 from videolstm_jax.localize.linking import Track
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
@@ -31,13 +31,13 @@ from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.attention_stats import attention_stats, mass_inside
 from videolstm_jax.results import evaluated
-from videolstm_jax.results.box_settings import box_settings
+from videolstm_jax.results.box_settings import box_settings_of_results
 from videolstm_jax.results.localized import (
     LocalizedVideo,
     MeasureOptions,
-    measure_videos,
+    measure_localized_videos,
 )
-from videolstm_jax.results.summary_text import localization_text
+from videolstm_jax.results.summary_text import pooled_localization_text
 from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.types import Dataset, Detection, Video
 from videolstm_jax.workdir.dataset_json import load_dataset
@@ -131,7 +131,7 @@ def _write_tubes(task: _Task) -> epath.Path:
         summary["trained_on"] = trained
         print(f"localize: the run was trained on {trained} of these {len(videos)} videos")
     files.write_json(path, summary, sealed=True)
-    print(localization_text(summary))
+    print(pooled_localization_text(summary))
     return path
 
 
@@ -141,10 +141,10 @@ def _open_task(cfg: RunConfig) -> _Task:
     dataset = load_dataset(work.dataset)
     tests = dataset.part("test")
     truth = read_true_tubes(work, dataset)
-    boxes = mean_train_boxes(work, dataset, truth)
+    boxes = mean_boxes_of_true_tubes(work, dataset, truth)
     fused = _fused_scores(cfg, work, dataset, tests)
     fit = fit_of_run(cfg, work, cfg.run_name)
-    settings = box_settings(cfg, work, tests, len(dataset.classes))
+    settings = box_settings_of_results(cfg, work, tests, len(dataset.classes))
     cfg = dataclasses.replace(cfg, localize=settings)
     return _Task(cfg, work, dataset, fit, truth, boxes, fused)
 
@@ -162,7 +162,7 @@ def _measured(task: _Task, videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
         "classes": list(task.dataset.classes),
         "videos": len(videos),
         "tubes": sum(len(video.tracks) for video in videos),
-        **measure_videos(videos, MeasureOptions(cfg.localize, rank_by_frame, cfg.seed)),
+        **measure_localized_videos(videos, MeasureOptions(cfg.localize, rank_by_frame, cfg.seed)),
     }
 
 
@@ -172,7 +172,7 @@ def _count_trained(cfg: RunConfig, work: Workdir) -> int:
     # The frame scores of another program have no score file beside them.
     if not path.exists():
         return 0
-    scores = checked_scores(path, cfg.run_name, allowed=cfg.eval.allow_trained)
+    scores = scores_of_checked_videos(path, cfg.run_name, allowed=cfg.eval.allow_trained)
     return int(scores.trained.sum())
 
 
@@ -280,7 +280,7 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
     true_tubes = localized.true_tubes
     # The cells of the attention that true boxes cover, so that the mass inside needs no boxes of
     # its own.
-    covered = covered_cells(true_tubes, localized.size, len(attention), cells, task.fit)
+    covered = tube_coverage_of_cells(true_tubes, localized.size, len(attention), cells, task.fit)
     tubes = baseline_tubes(
         true_tubes,
         localized.size,

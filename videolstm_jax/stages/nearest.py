@@ -28,10 +28,10 @@ from videolstm_jax.measure.nearest import (
     motion_energy,
     nearest_scores,
     size_and_length_of_videos,
-    size_warning,
+    size_baseline_warning,
 )
 from videolstm_jax.types import Dataset, Scores, Video, names_of
-from videolstm_jax.workdir.dataset_json import load_dataset, load_missing
+from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import save_scores
 
@@ -71,7 +71,7 @@ def _write_scores(cfg: RunConfig, work: Workdir, dataset: Dataset) -> None:
     train, test = dataset.part("train"), dataset.part("test")
     missing = ()
     if not cfg.eval.allow_missing:
-        missing = load_missing(work, dataset.classes)
+        missing = load_labels_of_bad_videos(work, dataset.classes)
     _score_sizes(work, dataset, missing)
     if not cfg.flow.online:
         check_flow(work, [*train, *test], cfg.data.verify)
@@ -94,7 +94,7 @@ def _score_sizes(work: Workdir, dataset: Dataset, missing: Sequence[int] | np.nd
     )
     constant = majority_baseline(label_array(train), label, missing)
     chance = chance_level(constant, len(dataset.classes))
-    warning = size_warning(top_k(scores, label), constant.total, chance)
+    warning = size_baseline_warning(top_k(scores, label), constant.total, chance)
     if warning:
         print(f"nearest: warning: {warning}", flush=True)
 

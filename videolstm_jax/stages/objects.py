@@ -15,7 +15,7 @@ from videolstm_jax.flow_images.flow_index import read_flow_index
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.imagenet_classes import imagenet_classifier
 from videolstm_jax.progress_lines import counted
-from videolstm_jax.score_files.svm_scores import save_svm_scores, scored_videos
+from videolstm_jax.score_files.svm_scores import save_svm_scores, videos_of_score_file
 from videolstm_jax.shallow.scikit_learn import scikit_learn
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import guard
@@ -47,7 +47,7 @@ def run(cfg: RunConfig) -> epath.Path:
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     index = read_flow_index(work, cfg.data)
-    check_fingerprints(index, scored_videos(dataset))
+    check_fingerprints(index, videos_of_score_file(dataset))
     with team_writer(work.run(NAME), "objects", break_lock=cfg.break_lock):
         return _write_scores(cfg, work, dataset, index["source"])
 
@@ -56,7 +56,7 @@ def _write_scores(
     cfg: RunConfig, work: Workdir, dataset: Dataset, fingerprints: Mapping[str, str]
 ) -> epath.Path:
     """Writes the means of all videos, and the scores; returns the path of these."""
-    videos = scored_videos(dataset)
+    videos = videos_of_score_file(dataset)
     means = _means(cfg, work, videos, fingerprints)
     features = np.stack([means[video.name] for video in videos])
     # Of length 1, so that the cost has the same meaning for all videos, as with Fisher vectors.

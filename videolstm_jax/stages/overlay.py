@@ -41,7 +41,7 @@ class _RunResults(NamedTuple):
 
     def prediction(self, video: Video) -> PredictedVideo:
         """What the run predicted for one test video."""
-        prediction, _ = work_contents.load_prediction(
+        prediction, _ = work_contents.load_evaluated_prediction(
             self.run,
             video,
             self.classes,
@@ -72,8 +72,8 @@ def run(cfg: OverlayConfig) -> epath.Path:
     results = _RunResults(
         run=RunRecord.read(work, name),
         classes=dataset.classes,
-        tubes=work_contents.load_best_tubes(work, name),
-        truth=work_contents.load_truth(work),
+        tubes=work_contents.load_localized_tubes(work, name),
+        truth=work_contents.load_truth_of_results(work),
         labels=_labels_by_segments(work, name),
     )
     folder = work.path / "overlays" / name

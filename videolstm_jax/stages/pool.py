@@ -10,7 +10,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.annotations.workdir_truth import mean_train_boxes, read_true_tubes
+from videolstm_jax.annotations.workdir_truth import mean_boxes_of_true_tubes, read_true_tubes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import KEY
 from videolstm_jax.errors import FileError
@@ -25,7 +25,7 @@ from videolstm_jax.results.pooled import (
 from videolstm_jax.results.summary_text import pooled_text
 from videolstm_jax.trained.foreground import KEY as FOREGROUND_KEY
 from videolstm_jax.types import Dataset, Scores
-from videolstm_jax.workdir.dataset_json import is_beside, load_dataset, save_dataset
+from videolstm_jax.workdir.dataset_json import is_in_workdir, load_dataset, save_dataset
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import load_scores, save_scores
 from videolstm_jax.workdir.tubes_jsonl import save_detections
@@ -153,7 +153,7 @@ def _write_train_boxes(members: Sequence[PoolPart], pool: Workdir) -> None:
     boxes = {}
     for part in members:
         truth = read_true_tubes(part.work, part.dataset)
-        for name, box in mean_train_boxes(part.work, part.dataset, truth).items():
+        for name, box in mean_boxes_of_true_tubes(part.work, part.dataset, truth).items():
             boxes[part.pooled_names[name]] = box.tolist()
     if boxes:
         files.write_json(pool.train_boxes, boxes, sealed=True)
@@ -163,7 +163,7 @@ def _write_skipped(members: Sequence[PoolPart], pool: Workdir) -> None:
     """The test videos that `prepare` had to skip; they count as wrong in the pool too."""
     rows = []
     for part in members:
-        if not is_beside(part.work, part.work.bad):
+        if not is_in_workdir(part.work, part.work.bad):
             continue
         # A skipped video is in no list, so it is named as the other videos of its part are.
         for row in files.read_jsonl(part.work.bad):

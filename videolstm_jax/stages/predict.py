@@ -53,7 +53,7 @@ def run(cfg: PredictConfig) -> epath.Path | None:
     if predictor.warning:
         print(f"predict: warning: {predictor.warning}", file=sys.stderr, flush=True)
     fps = predictor.model.place.fps
-    with live.open_live(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
+    with live.open_live_video(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
         rate = f"{stream.fps:g} frames a second"
         print(f"predict: {cfg.folder} reads {stream.name}, {rate}", flush=True)
         with _film_writer(path), StreamFilm(path, cfg.side, stream.fps, predictor) as film:
@@ -108,11 +108,11 @@ def _stream_stem(video: str) -> str:
     """The name of a film of this file, camera or pipe."""
     if video == live.PIPE:
         return "stdin"
-    if live.is_network(video):
+    if live.is_network_video(video):
         address = urllib.parse.urlsplit(video)
         return pathlib.PurePosixPath(address.path).stem or address.hostname or "network"
     path = epath.Path(video)
-    # A number is a camera, unless a file has that name; see `live.open_live`.
+    # A number is a camera, unless a file has that name; see `live.open_live_video`.
     if video.isdecimal() and not path.exists():
         return f"camera-{video}"
     return path.stem

@@ -24,7 +24,7 @@ from videolstm_jax.flow_images.flow_index import claim_flow_folder, flow_digests
 from videolstm_jax.flow_images.flow_writing import FlowSample, FlowTarget
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import tapped
+from videolstm_jax.nn.network import tapped_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.synthetic import stick_actions
@@ -83,7 +83,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     listed, bad_rows = scan.scan_videos(cfg.data, seed=cfg.seed, root=root)
     # Boxes are read twice. Wrong ones are refused now, before hours of work; but only decoding
     # tells how many frames there are to have boxes.
-    scan.read_dataset_tubes(cfg.data, _endless(listed), root=root)
+    scan.read_true_tubes_of_folder(cfg.data, _endless(listed), root=root)
 
     sample = FlowSample(cfg.flow.bound, {})
     if cfg.flow.percentile:
@@ -111,7 +111,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
 
     # What videos claim about their length is often wrong; from here on it is what was decoded.
     dataset = decoder.good_videos(listed, frames)
-    tubes = scan.read_dataset_tubes(cfg.data, dataset, root=root)
+    tubes = scan.read_true_tubes_of_folder(cfg.data, dataset, root=root)
     bad_rows = sorted([*bad_rows, *decoder.bad_rows], key=lambda row: row["name"])
     beside = []
     for path, rows in ((work.bad, bad_rows), (work.truth, tubes)):
@@ -136,10 +136,10 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
     frame_floats = 0
     for stream, channels in STREAM_CHANNELS.items():
         network = image_network(convnet_of(cfg, stream), channels, len(dataset.classes))
-        network = tapped(network, cfg.train.backbone_from)
+        network = tapped_network(network, cfg.train.backbone_from)
         frame_floats += sum(math.prod(shape) for shape in network.layers.values())
     sizes = []
-    frame_format = flow_writing.grey_frame_format(cfg)
+    frame_format = flow_writing.stored_flow_frame_format(cfg)
     for video in dataset.videos:
         width, height = frame_format.size_of(video.width, video.height)
         sizes.append((video.frames - 1, height, width))

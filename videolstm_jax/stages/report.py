@@ -18,7 +18,7 @@ from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure import accuracy
-from videolstm_jax.measure.nearest import SIZE_BASELINE, size_warning
+from videolstm_jax.measure.nearest import SIZE_BASELINE, size_baseline_warning
 from videolstm_jax.report import classes, curves, local, page, settings, summary
 from videolstm_jax.report.tables import Result
 from videolstm_jax.results import work_contents
@@ -39,7 +39,7 @@ def run(cfg: RunConfig) -> epath.Path:
         unless `eval.allow_trained`, or another process draws the page.
     """
     work = Workdir(cfg.workdir)
-    contents = work_contents.read_work_contents(
+    contents = work_contents.read_results_of_workdir(
         work, allow_missing=cfg.eval.allow_missing, allow_trained=cfg.eval.allow_trained
     )
     with team_writer(work.report, "report", break_lock=cfg.break_lock):
@@ -53,7 +53,7 @@ def _write_page(cfg: RunConfig, work: Workdir, contents: WorkFolderContents) -> 
     sections = (
         _results(contents, rows),
         examples,
-        curves.section(*work_contents.load_metrics(work)),
+        curves.section(*work_contents.load_metrics_of_results(work)),
         _classes(contents, summary.headline_result(rows)),
         local.section(contents.maps),
         settings.section(contents.configs),
@@ -112,7 +112,7 @@ def _size_notices(contents: WorkFolderContents, rows: Sequence[Result]) -> list[
         if row.name == SIZE_BASELINE and constant is not None:
             baseline = accuracy.MajorityBaseline(0, constant.right, row.total)
             chance = accuracy.chance_level(baseline, len(contents.dataset.classes))
-            warning = size_warning(row.correct, row.total, chance)
+            warning = size_baseline_warning(row.correct, row.total, chance)
             if warning:
                 notices.append(f"{row.name}: {warning}.")
     return notices

@@ -12,7 +12,7 @@ from etils import epath
 from jax.sharding import Mesh
 
 from videolstm_jax.clips import balance
-from videolstm_jax.clips.batches import batch_videos, train_batches
+from videolstm_jax.clips.batches import train_batches, videos_of_clip_batch
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import READING, watchdog
@@ -20,7 +20,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import list_record, trained_on_of
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.results.evaluated import is_result, remove_results
-from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
+from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_checkpoint_step
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
 from videolstm_jax.train.numerics.divergence import print_divergence
@@ -30,12 +30,12 @@ from videolstm_jax.train.state import new_train_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.trained.foreground import foreground_entry, foreground_of_store
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.trained.validation import validation
+from videolstm_jax.trained.validation import validation_of_model
 from videolstm_jax.training_start.grafts import grafts_trained_on
 from videolstm_jax.training_start.training_inputs import (
     TrainingInputs,
-    choosing_videos,
     open_training,
+    videos_that_choose_checkpoints,
 )
 from videolstm_jax.types import Batch, names_of
 from videolstm_jax.workdir.config_json import save_config
@@ -59,20 +59,24 @@ def run(cfg: RunConfig) -> epath.Path:
     watchdog().expect(READING)
     # All that can be refused is refused before the folder is locked and written.
     training = open_training(cfg)
-    chosen_by = choosing_videos(cfg, training.dataset)
+    chosen_by = videos_that_choose_checkpoints(cfg, training.dataset)
     plan = Plan(
         steps=cfg.train.steps,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,
         identity=training.identity(),
         about={},
-        validate=validation(training.model, training.features, chosen_by, cfg),
+        validate=validation_of_model(training.model, training.features, chosen_by, cfg),
         keep_best=cfg.train.keep != "last",
         nonfinite=cfg.train.nonfinite,
         hash_every=cfg.train.hash_every,
         resume=cfg.resume,
         videos_of=partial(
-            batch_videos, training.features.x, training.train_list, cfg.data, _draws(training)
+            videos_of_clip_batch,
+            training.features.x,
+            training.train_list,
+            cfg.data,
+            _draws(training),
         ),
     )
     mesh = data_mesh(cfg.train.devices, cfg.data.batch, cfg.train.shards)
@@ -112,7 +116,9 @@ def _fit(training: TrainingInputs, plan: Plan, mesh: Mesh) -> None:
     loss = model_loss(
         model.functions.apply,
         attention_entropy=cfg.train.attention_entropy,
-        class_weights=balance.loss_weights(cfg.train.balance, training.train_list, classes),
+        class_weights=balance.class_weights_for_loss(
+            cfg.train.balance, training.train_list, classes
+        ),
     )
     step = make_step(loss, optimize, cfg.seed, mesh=mesh, shards=cfg.train.shards)
     fit(state, step, _batches(training), plan, folder=training.folder, mesh=mesh)
@@ -169,7 +175,7 @@ def _save_config(training: TrainingInputs) -> None:
         scales=model.scales._asdict(),
         inputs=training.inputs,
         trained_on=list_record(_trained_on(training)),
-        checkpoint_step=latest_step(training.folder / checkpoint_folder(cfg.train.keep)),
+        checkpoint_step=latest_checkpoint_step(training.folder / checkpoint_folder(cfg.train.keep)),
         # So that no later stage needs the cell's code for these.
         attends=model.cell.attends,
         layers=model.cell.layers._asdict(),
@@ -202,7 +208,7 @@ def _trained_on(training: TrainingInputs) -> set[str]:
     names = set(names_of(training.train_list))
     # The videos choose the checkpoint, unless it is the last one; else they are only looked at.
     if cfg.train.keep != "last":
-        names.update(names_of(choosing_videos(cfg, training.dataset)))
+        names.update(names_of(videos_that_choose_checkpoints(cfg, training.dataset)))
     names |= grafts_trained_on(cfg.train.graft, training.work)
     for stream in training.model.layers_by_stream():
         names.update(trained_on_of(training.work.convnet(stream)))

@@ -137,7 +137,7 @@ def _write_trajectories(
     for video, frames in zip(videos, decoded, strict=True):
         # A generator: `improved_trajectories` takes the flow pair by pair, and `write_trajectories`
         # writes what has ended, so that no video's flow lies in memory at once.
-        flow = batched.flow_in_order(frames, method)
+        flow = batched.flow_in_pair_order(frames, method)
         blocks = improved_trajectories(frames, flow, settings)
         if cfg.idt.limit:
             # The same sample whatever the seed of a run is: all runs share the trajectories.
@@ -187,7 +187,9 @@ def _decoded(cfg: RunConfig, videos: Sequence[Video]) -> Iterator[np.ndarray]:
         return frames
 
     try:
-        for video, frames in zip(videos, guard.decoded_ahead(crew, read, videos), strict=True):
+        for video, frames in zip(
+            videos, guard.videos_decoded_ahead(crew, read, videos), strict=True
+        ):
             if isinstance(frames, VideoError):
                 raise frames
             if len(frames) != video.frames:

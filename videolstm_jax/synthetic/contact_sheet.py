@@ -15,7 +15,7 @@ from videolstm_jax.synthetic import stick_clips
 LABEL_WIDTH = 92
 
 
-def contact_sheet(*, easy: int = 7, hard: int = 4, step: int = 4, seed: int = 7) -> np.ndarray:
+def stick_action_sheet(*, easy: int = 7, hard: int = 4, step: int = 4, seed: int = 7) -> np.ndarray:
     """Draws one row a class: frames of an easy clip, then of a hard one with the actor's box.
 
     Args:
@@ -43,10 +43,10 @@ def contact_sheet(*, easy: int = 7, hard: int = 4, step: int = 4, seed: int = 7)
     return np.concatenate(rows)
 
 
-def write_contact_sheet(path: str | os.PathLike) -> None:
+def write_stick_action_sheet(path: str | os.PathLike) -> None:
     """Writes the sheet as a PNG of few colours."""
     buffer = io.BytesIO()
-    Image.fromarray(contact_sheet()).quantize(256).save(buffer, "png", optimize=True)
+    Image.fromarray(stick_action_sheet()).quantize(256).save(buffer, "png", optimize=True)
     files.write_bytes(path, buffer.getvalue())
 
 

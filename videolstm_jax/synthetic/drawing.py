@@ -14,7 +14,7 @@ _COVERS_HALF = [0] * 128 + [255] * 128
 _IS_ACTOR = [0] + [255] * 255
 
 
-def draw_clip(
+def draw_stick_clip(
     joints: np.ndarray,
     near: np.ndarray,
     facing: tuple[float, float],
@@ -58,7 +58,7 @@ def draw_clip(
         # From the mask and not from the joints: the box must hold limbs and head with their
         # thickness.
         boxes.append(_box(mask.reduce(fine), t, joints[t]))
-    return scenery.add_noise(np.stack(frames), scene), np.array(boxes, np.int32)
+    return scenery.add_scene_noise(np.stack(frames), scene), np.array(boxes, np.int32)
 
 
 def _paste_actor(canvas: Image.Image, person: Image.Image, palette: list[int]) -> Image.Image:

@@ -112,7 +112,7 @@ def draw_distractor(canvas: Image.Image, scene: Scene, t: int, sway: np.ndarray)
     draw_capsule(brush, b, b, 1.7 * distractor.thickness * side, fill)
 
 
-def add_noise(frames: np.ndarray, scene: Scene) -> np.ndarray:
+def add_scene_noise(frames: np.ndarray, scene: Scene) -> np.ndarray:
     """The frames uint8 with the sensor's noise, a few grey levels up or down."""
     if not scene.noise:
         return frames

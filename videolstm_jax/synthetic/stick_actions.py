@@ -176,7 +176,7 @@ def _is_complete(folder: epath.Path, record: dict[str, Any]) -> bool:
 def _write_clip(folder: epath.Path, spec: ClipSpec) -> tuple[str, list[list[int]]]:
     """Writes one video, and returns its name and boxes."""
     frames, boxes, _ = stick_clips.make_stick_clip(spec)
-    encode.write(folder / f"{spec.name}.mp4", frames, FPS)
+    encode.write_video(folder / f"{spec.name}.mp4", frames, FPS)
     return spec.name, boxes.tolist()
 
 

@@ -49,20 +49,20 @@ def make_stick_clip(spec: ClipSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]
       Frames uint8 [L, H, W, 3], the actor's boxes int32 [L, 4] (half-open pixels), and joints [L,
       J, 2] in pixels.
     """
-    actor, scene = sample_clip(spec)
+    actor, scene = sample_stick_clip(spec)
     joints, near, facing = move_actor(spec, actor, scene)
-    frames, boxes = drawing.draw_clip(joints, near, facing, actor, scene, spec.size)
+    frames, boxes = drawing.draw_stick_clip(joints, near, facing, actor, scene, spec.size)
     return frames, boxes, joints + scenery.camera_sway(scene, spec.size)[:, None]
 
 
-def clip_joints(spec: ClipSpec) -> np.ndarray:
+def stick_clip_joints(spec: ClipSpec) -> np.ndarray:
     """The joints [L, J, 2] of a clip in pixels, as `make_stick_clip` gives them; draws nothing."""
-    actor, scene = sample_clip(spec)
+    actor, scene = sample_stick_clip(spec)
     joints, _, _ = move_actor(spec, actor, scene)
     return joints + scenery.camera_sway(scene, spec.size)[:, None]
 
 
-def sample_clip(spec: ClipSpec) -> tuple[scenes.Actor, scenes.Scene]:
+def sample_stick_clip(spec: ClipSpec) -> tuple[scenes.Actor, scenes.Scene]:
     """Draws the actor and the scene of a clip.
 
     The action only decides the background, and only with the chance `context`.

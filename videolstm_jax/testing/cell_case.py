@@ -107,7 +107,9 @@ class CellCase:
     @cached_property
     def steps(self) -> tuple[PyTree, CellOut]:
         """The last carry and all frames, from single steps without a scan or a compiler."""
-        cell = bind(scale_attention(self.cell, self.cfg.attention_scale), engines.im2col)
+        cell = bind(
+            scale_attention(self.cell, self.cfg.attention_scale), engines.im2col_convolution
+        )
         drive = cell.drive(self.params.cell, jax.tree.map(swap_time, self.clip.inputs))
         carry = self.cell.zeros(self.cfg, BATCH)
         outs = []

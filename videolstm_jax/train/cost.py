@@ -16,7 +16,7 @@ from videolstm_jax.config import STREAMS
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import tapped
+from videolstm_jax.nn.network import tapped_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train import mesh
@@ -139,7 +139,7 @@ def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     seconds, disk = 0.0, 0
     for stream in streams:
         network = image_network(convnet_of(cfg, stream), STREAM_CHANNELS[stream], classes)
-        network = tapped(network, cfg.train.backbone_from)
+        network = tapped_network(network, cfg.train.backbone_from)
         for layer, shape in network.layers.items():
             dtype = "float16" if layer in network.signed else cfg.data.feature_dtype
             disk += frames * math.prod(shape) * np.dtype(dtype).itemsize

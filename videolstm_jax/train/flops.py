@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import Dataset
 
 
-def counted_pace(
+def pace_of_teraflops(
     teraflops: float, cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset
 ) -> Pace:
     """The pace of a device that sustains so many operations, whatever the network.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import Array, PyTree
 
 
-def named_leaves(tree: PyTree) -> dict[str, Array]:
+def named_param_leaves(tree: PyTree) -> dict[str, Array]:
     """Every array under its dotted name, such as `cell.motion.above`, in the order of the tree."""
     leaves = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
@@ -23,7 +23,9 @@ def named_leaves(tree: PyTree) -> dict[str, Array]:
     return leaves
 
 
-def leaves_under(leaves: Mapping[str, Array], part: str, renamed: str = "") -> dict[str, Array]:
+def param_leaves_under(
+    leaves: Mapping[str, Array], part: str, renamed: str = ""
+) -> dict[str, Array]:
     """The leaves called `part` or below it, with `part` replaced by `renamed` if that is given.
 
     Raises:
@@ -44,12 +46,12 @@ def graft(params: PyTree, new: Mapping[str, Array]) -> PyTree:
 
     Args:
       params: any tree of arrays.
-      new: arrays by the dotted names of `named_leaves`.
+      new: arrays by the dotted names of `named_param_leaves`.
 
     Raises:
       FileError: a name that `params` does not have, or another shape than that of its leaf.
     """
-    leaves = named_leaves(params)
+    leaves = named_param_leaves(params)
     for name, leaf in new.items():
         if name not in leaves:
             nearest = difflib.get_close_matches(name, leaves, n=1) or [", ".join(leaves)]

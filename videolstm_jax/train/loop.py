@@ -22,15 +22,15 @@ from videolstm_jax.train.checkpoints.resume import (
     Restored,
     check_resume,
     remove_unfinished_saves,
-    restore_alike,
+    restore_same_checkpoint,
     warn_of_lost_best,
 )
-from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.train.mesh import spread_batch
+from videolstm_jax.train.graft import named_param_leaves
+from videolstm_jax.train.mesh import batch_on_mesh
 from videolstm_jax.train.numerics.divergence import Diverged
 from videolstm_jax.train.record import Plan, TrainingRecord
 from videolstm_jax.train.shared_stop import SharedStop
-from videolstm_jax.train.signals import stop_signals
+from videolstm_jax.train.signals import training_stop_signals
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -86,7 +86,7 @@ def fit(
     with contextlib.ExitStack() as stack:
         checkpoints, best, restored = _restored(state, plan, folder, stack)
         state = restored.state
-        stop_requested = stack.enter_context(stop_signals())
+        stop_requested = stack.enter_context(training_stop_signals())
         start = int(state.step)
         if team.current_team().count > 1:
             step_fn, stop_requested = _of_all(state, step_fn, plan, mesh, stop_requested)
@@ -118,7 +118,7 @@ def _restored(
         best = None
         if plan.keep_best:
             best = stack.enter_context(Checkpoints(folder / "best", keep=1))
-    restored = restore_alike(state, checkpoints, plan.identity, plan.resume)
+    restored = restore_same_checkpoint(state, checkpoints, plan.identity, plan.resume)
     _check_best(best, checkpoints, restored, plan)
     return checkpoints, best, restored
 
@@ -175,7 +175,7 @@ def _batches(
         (folder / "config.json").unlink(missing_ok=True)
     batches = batches_from(start)
     if mesh is not None:
-        batches = map(partial(spread_batch, mesh=mesh), batches)
+        batches = map(partial(batch_on_mesh, mesh=mesh), batches)
     return batches
 
 
@@ -241,7 +241,7 @@ def _check_finite(state: TrainState, step: int) -> None:
     `make_step` applies no such update. Any other step may: it would be saved, and every later step
     would fail from there on.
     """
-    for name, leaf in named_leaves(state).items():
+    for name, leaf in named_param_leaves(state).items():
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not jnp.isfinite(leaf).all():
             raise Diverged(
                 f"{name} is not finite after step {step}; this step was not saved. A lower "

@@ -133,7 +133,7 @@ def local_copy_of_state(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
-def spread_batch(batch: PyTree, mesh: Mesh) -> PyTree:
+def batch_on_mesh(batch: PyTree, mesh: Mesh) -> PyTree:
     """Puts a batch of numpy arrays on the mesh; of several processes, each gives its own rows."""
     sharding = batched_sharding(mesh)
     return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), batch)

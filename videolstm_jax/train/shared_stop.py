@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from videolstm_jax.train.mesh import batched_sharding, replicated_sharding, spread_batch
+from videolstm_jax.train.mesh import batch_on_mesh, batched_sharding, replicated_sharding
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -57,7 +57,7 @@ class SharedStop:
         """Makes a step; its `stop` is known when the step is done."""
         # One row a device: the array is spread as a batch is.
         own = np.full(self._own_devices, self._own_signal(), np.int32)
-        state, metrics, self._signal = self._step(state, batch, spread_batch(own, self._mesh))
+        state, metrics, self._signal = self._step(state, batch, batch_on_mesh(own, self._mesh))
         return state, metrics
 
     def stop(self) -> int:

@@ -11,7 +11,7 @@ from videolstm_jax.interrupts import mark_handled
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[Callable[[], int]]:
+def training_stop_signals() -> Iterator[Callable[[], int]]:
     """Yields a function that returns the number of the signal that has come, SIGINT or SIGTERM.
 
     It returns 0 while none has come.

@@ -51,7 +51,7 @@ class ModelFeatures(NamedTuple):
         return sized_model(config, x_shape, motion_shape, classes)
 
 
-def open_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
+def open_model_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
     """Opens the stores that a cell reads.
 
     Args:
@@ -69,13 +69,13 @@ def open_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
     return ModelFeatures(x, FeatureStore.open(work.features("flow", layers.motion)))
 
 
-def extract_command(cfg: RunConfig, stream: str) -> str:
+def extract_command_of_model(cfg: RunConfig, stream: str) -> str:
     """The command that makes the features of a stream as a training needs them."""
     settings = Settings(cfg.preset, cfg.overrides).for_stream(stream)
     return f"`videolstm extract {shlex.join(settings.arguments())}`"
 
 
-def verify_features(features: ModelFeatures, videos: Sequence[Video], mode: str) -> None:
+def verify_model_features(features: ModelFeatures, videos: Sequence[Video], mode: str) -> None:
     """Compares the features of these videos with the digests in their index.
 
     Args:
@@ -108,12 +108,12 @@ def model_input_scales(features: ModelFeatures, videos: Sequence[Video]) -> Scal
     return Scales(**deviations)
 
 
-def described_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]:
+def described_model_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]:
     """Names the stores and what is in them, for config.json and for checkpoints."""
-    return {name: store_record(store) for name, store in features.by_input().items()}
+    return {name: model_store_record(store) for name, store in features.by_input().items()}
 
 
-def store_record(store: FeatureStore) -> dict[str, Any]:
+def model_store_record(store: FeatureStore) -> dict[str, Any]:
     """The name of a store, the digest of its content, and what made it."""
     # The digest of the index, which has the digest of every file, stands for all features.
     index = files.read_object(store.folder / "index.json", made_by="extract")

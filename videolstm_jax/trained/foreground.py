@@ -109,7 +109,7 @@ def foreground_of_record(
     problem = foreground_problem(stored, depth)
     if problem:
         raise FileError(f"{path}: {problem}")
-    return axis_of(stored)
+    return foreground_axis_of(stored)
 
 
 def foreground_problem(stored: ForegroundRecord, depth: int) -> str:
@@ -119,6 +119,6 @@ def foreground_problem(stored: ForegroundRecord, depth: int) -> str:
     return f"{KEY}.axis has {len(stored.axis)} numbers; expected {depth}, the channels of x"
 
 
-def axis_of(stored: ForegroundRecord) -> ForegroundAxis:
+def foreground_axis_of(stored: ForegroundRecord) -> ForegroundAxis:
     """The axis that a record holds."""
     return ForegroundAxis(np.array(stored.axis), stored.offset)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from videolstm_jax.backbone.block import TrainedBlock, params_of_cell
+from videolstm_jax.backbone.block import TrainedBlock, without_trained_block_params
 from videolstm_jax.core.model import make_model
 from videolstm_jax.types import Clip, Inputs, Output, Params, PyTree
 
@@ -91,7 +91,7 @@ def model_functions(
     model = make_model(config, cell=cell)
 
     def scaled(clip: Clip) -> Clip:
-        return clip._replace(inputs=as_inputs(clip.inputs, scales))
+        return clip._replace(inputs=as_model_inputs(clip.inputs, scales))
 
     read = compiled_read = _as_stored
     if block is not None:
@@ -99,12 +99,14 @@ def model_functions(
 
     # Also the start reads the features: with `start=mean` the carry is made of them.
     def start_of_read(params: Params, clip: Clip) -> PyTree:
-        return model.start(params_of_cell(params), scaled(clip))
+        return model.start(without_trained_block_params(params), scaled(clip))
 
     def apply_read(
         params: Params, clip: Clip, carry: PyTree | None = None, *, dropout_key: Array | None = None
     ) -> Output:
-        return model.apply(params_of_cell(params), scaled(clip), carry, dropout_key=dropout_key)
+        return model.apply(
+            without_trained_block_params(params), scaled(clip), carry, dropout_key=dropout_key
+        )
 
     def start(params: Params, clip: Clip) -> PyTree:
         return start_of_read(params, read(params, clip))
@@ -148,7 +150,7 @@ def _reader(apply_block: Callable[[PyTree, Array], Array]) -> Callable[[Params, 
     return read
 
 
-def as_inputs(inputs: Inputs, scales: Scales) -> Inputs:
+def as_model_inputs(inputs: Inputs, scales: Scales) -> Inputs:
     """Features as they are stored, made what a cell reads: float32, scaled, vectors as 1 x 1 maps.
 
     Args:

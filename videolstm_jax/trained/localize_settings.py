@@ -38,21 +38,21 @@ class _TrainedRun:
     config: _RunSettings
 
 
-def has_measures(folder: epath.Path) -> bool:
+def run_has_measures(folder: epath.Path) -> bool:
     """Whether the folder of a run has map.json; a warning is printed where only that was lost."""
     measures = folder / "map.json"
     # The boxes of these tubes may be of other settings than those of the training.
     if not measures.exists() and (folder / "tubes.jsonl").exists():
-        warn_of_lost(f"{measures} is missing beside tubes.jsonl")
+        warn_of_lost_run_result(f"{measures} is missing beside tubes.jsonl")
     return measures.exists()
 
 
-def warn_of_lost(loss: str) -> None:
+def warn_of_lost_run_result(loss: str) -> None:
     """Prints which result of `localize` was lost; pages and pictures are made without it."""
     print(f"warning: {loss}; the stage localize writes both", file=sys.stderr)
 
 
-def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
+def localize_settings_of_run(work: Workdir, name: str) -> LocalizeConfig:
     """The settings that the boxes of a run are made with.
 
     Those of the last `localize` (map.json); else those that the run was trained with (config.json).
@@ -61,7 +61,7 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
       FileError: neither file is there, or it does not hold such settings.
     """
     folder = work.run(name)
-    if has_measures(folder):
+    if run_has_measures(folder):
         return read_record(folder / "map.json", _LocalizedRun).settings
     load_config(folder, made_by="train")  # refuses a run of an earlier layout
     return read_record(folder / "config.json", _TrainedRun).config.localize

@@ -18,7 +18,7 @@ from videolstm_jax.nn.network import network_params_for_layers
 from videolstm_jax.trained import scoring
 from videolstm_jax.trained.bundle.reader import is_bundle, read_bundle
 from videolstm_jax.trained.bundle.writer import write_bundle
-from videolstm_jax.trained.features import ModelFeatures, open_features
+from videolstm_jax.trained.features import ModelFeatures, open_model_features
 from videolstm_jax.trained.functions import (
     FrameOutput,
     ModelFunctions,
@@ -171,7 +171,7 @@ class TrainedModel:
           FileError: a store is missing, has other shapes, or was made by another ConvNet or with
             another preprocessing than those of the training.
         """
-        features = open_features(work, stream or self.stream, self.layers)
+        features = open_model_features(work, stream or self.stream, self.layers)
         # The sizes of the model are those of its features, so only other features change them.
         sizes = features.sizes(self.config, len(self.classes), self.block)
         if sizes != self.config:
@@ -202,8 +202,8 @@ class TrainedModel:
     def states(
         self, features: ModelFeatures, videos: Sequence[Video], settings: EvalConfig
     ) -> Iterator[tuple[Video, NDArray]]:
-        """Yields the states [L', N, N, K] of each video; see `scoring.whole_states`."""
-        return scoring.whole_states(self, features, videos, settings)
+        """Yields the states [L', N, N, K] of each video; see `scoring.states_of_whole_videos`."""
+        return scoring.states_of_whole_videos(self, features, videos, settings)
 
     # ---- what a stream needs beside it -----------------------------------------------------------
 

@@ -11,7 +11,7 @@ import numpy as np
 from videolstm_jax.errors import VideoError
 from videolstm_jax.localize import causal
 from videolstm_jax.localize.foreground import foreground_maps
-from videolstm_jax.localize.inputs import camera_free_flow, feature_size, localizer_input
+from videolstm_jax.localize.inputs import camera_free_flow, feature_magnitude, localizer_input
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.stream import stream_functions
@@ -171,9 +171,9 @@ class Predictor:
         if settings.input == "foreground":
             foreground = foreground_maps(x[None], self.model.foreground)
         maps = localizer_input(
-            settings.input, attention[None], feature_size(x[None]), flow, foreground
+            settings.input, attention[None], feature_magnitude(x[None]), flow, foreground
         )
-        self._trail, box = causal.follow_trail(
+        self._trail, box = causal.follow_causal_tube(
             self._trail, maps[0], size, settings=settings, fit=fit
         )
         return box

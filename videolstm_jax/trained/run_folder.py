@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from videolstm_jax.backbone.block import block_of_record, block_params_like
+from videolstm_jax.backbone.block import trained_block_of_record, trained_block_params_like
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.dataset.training_list import trained_on
@@ -16,10 +16,10 @@ from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, checkpoint_folder
 from videolstm_jax.trained.foreground import foreground_of_record
 from videolstm_jax.trained.functions import Scales
-from videolstm_jax.trained.localize_settings import localize_settings
+from videolstm_jax.trained.localize_settings import localize_settings_of_run
 from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.trained.run_record import RunRecord
-from videolstm_jax.workdir.dataset_json import load_missing
+from videolstm_jax.workdir.dataset_json import load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import load_scores
 
@@ -57,7 +57,7 @@ class RunFolder(RunRecord):
 
     def localize_settings(self) -> LocalizeConfig:
         """The settings that `localize` last ran with, else those of the training."""
-        return localize_settings(self.work, self.name)
+        return localize_settings_of_run(self.work, self.name)
 
     def provenance(self) -> dict[str, Any]:
         """The run, its settings, and the sha256 of the training list where that is known."""
@@ -91,7 +91,7 @@ class RunFolder(RunRecord):
 def _accuracy(work: Workdir, scores: Scores) -> dict[str, int]:
     """The counts of a score file, as a bundle records them."""
     # Videos that could not be read count as wrong, as in every published accuracy.
-    missing = load_missing(work, scores.classes)
+    missing = load_labels_of_bad_videos(work, scores.classes)
     right = int(top_k(scores.scores, scores.label))
     counts = {"right": right, "videos": len(scores.label) + len(missing)}
     if scores.trained is not None:
@@ -120,12 +120,12 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         classes, run_config = tuple(record["classes"]), record["config"]
         stream = run_config["data"]["stream"]
         extractors = {name: row["extractor"] for name, row in record["inputs"].items()}
-        block = block_of_record(record.get("block"))
+        block = trained_block_of_record(record.get("block"))
         parameters = folder / checkpoint_folder(run_config["train"]["keep"])
     # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
     # An unknown cell is a mistake of this file, not of the settings of the stage.
     with reading(path):
-        like = block_params_like(config, block)
+        like = trained_block_params_like(config, block)
     # Compared by the checkpoint: an array of the right shape may still be of other classes.
     identity = {"cell": config.cell, "classes": list(classes)}
     with Checkpoints(parameters, create=False) as checkpoints:

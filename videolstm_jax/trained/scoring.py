@@ -12,7 +12,7 @@ import numpy as np
 from videolstm_jax.clips import evaluation
 from videolstm_jax.files import reading
 from videolstm_jax.localize.foreground import foreground_maps
-from videolstm_jax.localize.inputs import feature_size
+from videolstm_jax.localize.inputs import feature_magnitude
 from videolstm_jax.measure.scores import softmax, video_scores
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def whole_videos(
         if out.attention is not None:
             arrays["attention"] = np.asarray(out.attention)
             x = np.asarray(clip.inputs.x)
-            arrays["features"] = feature_size(x)
+            arrays["features"] = feature_magnitude(x)
             if model.foreground is not None:
                 arrays["foreground"] = foreground_maps(x, model.foreground)
         return out.carry, arrays
@@ -134,7 +134,7 @@ def whole_videos(
         yield WholeVideo(video, scores, attention, features_of_map, foreground)
 
 
-def whole_states(
+def states_of_whole_videos(
     model: TrainedModel, features: ModelFeatures, videos: Sequence[Video], settings: EvalConfig
 ) -> Iterator[tuple[Video, NDArray]]:
     """Yields the state [L', N, N, K] of each video that `settings.states` names.

@@ -143,7 +143,7 @@ def _fitted(picture: NDArray, stream: str, convnet: TrainedConvNet) -> NDArray:
     side, fit = convnet.config.image_size, convnet.picture_fit
     # Three channels at once and two channels one by one, as the stage `extract` does it.
     if stream == "rgb":
-        return decode.fitted_to(picture, side, fit)
+        return decode.fitted_video_frame(picture, side, fit)
     return square_images(picture[None], side, fit)[0]
 
 
@@ -167,13 +167,13 @@ def _flow_functions(settings: FlowSettings) -> FlowFunctions:
         height, width = frame.shape[:2]
         # A fixed size, or one that keeps the shape of the frames.
         size = settings.frame_format.size_of(width, height)
-        return image.grey_frames(decode.squashed_to(frame, size))
+        return image.grey_frames_for_flow(decode.squashed_video_frame(frame, size))
 
     # The bound may depend on the size of the frames, which is known with the first pair only.
     def flow_image(before: NDArray, after: NDArray) -> NDArray:
         height, width = before.shape
         moved = displacement(before[None], after[None])
-        images = image.to_image(moved, bound(width, height))
+        images = image.flow_to_image(moved, bound(width, height))
         return flow_file.as_stored_flow(images, settings.image)[0]
 
     return FlowFunctions(grey, flow_image)

@@ -26,7 +26,7 @@ SMALLEST_SCORE = 1e-12
 """A validation score below it counts as this much, so that its logarithm is finite."""
 
 
-def validation(
+def validation_of_model(
     model: TrainedModel, features: ModelFeatures, videos: Sequence[Video], cfg: RunConfig
 ) -> Callable[[TrainState], dict[str, float]] | None:
     """Accuracy and mean -log p of some videos by a few segments (Sec. 5.2); None without videos.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from videolstm_jax.dataset.training_list import trained_on_of
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import reading
-from videolstm_jax.train.graft import graft, leaves_under, named_leaves
+from videolstm_jax.train.graft import graft, named_param_leaves, param_leaves_under
 from videolstm_jax.trained.run_folder import read_run
 
 if TYPE_CHECKING:
@@ -56,5 +56,7 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
             theirs, ours = "cell.top", "cell.motion"
         # `graft` knows names of parameters only; the user needs the entry that they come from.
         with reading(f"grafting {entry}"):
-            params = graft(params, leaves_under(named_leaves(source.params), theirs, ours))
+            params = graft(
+                params, param_leaves_under(named_param_leaves(source.params), theirs, ours)
+            )
     return params

@@ -9,8 +9,8 @@ from videolstm_jax.backbone.block import TrainedBlock
 from videolstm_jax.backbone.convnet import extractor_of, load_convnet
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.nn.network import find_block
-from videolstm_jax.trained.features import ModelFeatures, extract_command
+from videolstm_jax.nn.network import find_network_block
+from videolstm_jax.trained.features import ModelFeatures, extract_command_of_model
 
 if TYPE_CHECKING:
     from etils import epath
@@ -57,7 +57,7 @@ def joint_start(cfg: RunConfig, work: Workdir, frozen: ModelFeatures, layer: str
         )
     folder = work.convnet(stream)
     convnet = load_convnet(folder)
-    first = find_block(convnet.network, cfg.train.backbone_from)
+    first = find_network_block(convnet.network, cfg.train.backbone_from)
     block = TrainedBlock(convnet.config, convnet.channels, len(convnet.classes), first, layer)
     store = _tap_store(cfg, work, block)
     _check_tap(store, frozen.x, block, convnet, folder)
@@ -71,7 +71,7 @@ def _tap_store(cfg: RunConfig, work: Workdir, block: TrainedBlock) -> FeatureSto
     if not (folder / "index.json").exists():
         raise FileError(
             f"{folder} is missing, the maps that {block.first} reads (train.backbone_from); "
-            f"{extract_command(cfg, cfg.data.stream)} makes them"
+            f"{extract_command_of_model(cfg, cfg.data.stream)} makes them"
         )
     return FeatureStore.open(folder)
 

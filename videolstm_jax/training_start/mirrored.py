@@ -9,9 +9,9 @@ from videolstm_jax.clips.batches import MirroredStores
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
-from videolstm_jax.trained.features import extract_command, store_record
+from videolstm_jax.trained.features import extract_command_of_model, model_store_record
 from videolstm_jax.types import names_of
-from videolstm_jax.workdir.layout import store_of_view
+from videolstm_jax.workdir.layout import workdir_store_of_view
 
 if TYPE_CHECKING:
     from videolstm_jax.config import RunConfig
@@ -44,7 +44,7 @@ def open_mirrored(
     streams = {"x": cfg.data.stream, "motion": "flow"}
     stores = {}
     for name, filmed in features.by_input().items():
-        folder = store_of_view(filmed.folder, "mirrored")
+        folder = workdir_store_of_view(filmed.folder, "mirrored")
         command = _command(cfg, streams[name], filmed)
         if not (folder / "index.json").exists():
             raise FileError(
@@ -66,7 +66,7 @@ def _command(cfg: RunConfig, stream: str, filmed: FeatureStore) -> str:
     if isinstance(filmed.about, Mapping) and "imported" in filmed.about:
         layout = filmed.about["imported"]
         return f"`videolstm features {layout} FROM {filmed.folder} --mirrored=DIR`"
-    return extract_command(cfg, stream)
+    return extract_command_of_model(cfg, stream)
 
 
 def _problem(filmed: FeatureStore, mirrored: FeatureStore, names: Sequence[str]) -> str:
@@ -91,12 +91,12 @@ def _origin(store: FeatureStore) -> Any:
     return {key: value for key, value in store.about.items() if key not in _OF_ONE_VIEW}
 
 
-def described_mirrored(mirrored: MirroredStores | None) -> dict[str, dict[str, Any]]:
+def described_mirrored_training(mirrored: MirroredStores | None) -> dict[str, dict[str, Any]]:
     """Names the mirrored stores and what is in them, for config.json and for checkpoints."""
     if mirrored is None:
         return {}
     rows = {}
     for name, store in mirrored._asdict().items():
         if store is not None:
-            rows[name] = store_record(store)
+            rows[name] = model_store_record(store)
     return rows

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 from etils import epath
 
-from videolstm_jax.backbone.convnet import check_backbone, check_fit, recorded_fit
+from videolstm_jax.backbone.convnet import check_backbone, check_backbone_fit, recorded_backbone_fit
 from videolstm_jax.clips.batches import MirroredStores
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
@@ -16,16 +16,16 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.train.identity import training_identity
 from videolstm_jax.trained.features import (
     ModelFeatures,
-    described_inputs,
+    described_model_inputs,
     model_input_scales,
-    open_features,
-    verify_features,
+    open_model_features,
+    verify_model_features,
 )
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.training_start.grafts import grafted
 from videolstm_jax.training_start.joint_start import JointStart, joint_start
-from videolstm_jax.training_start.mirrored import described_mirrored, open_mirrored
+from videolstm_jax.training_start.mirrored import described_mirrored_training, open_mirrored
 from videolstm_jax.types import Dataset, JointParams, Video
 from videolstm_jax.workdir.dataset_json import load_dataset
 from videolstm_jax.workdir.layout import Workdir, check_layout
@@ -41,7 +41,7 @@ class TrainingInputs(NamedTuple):
       train_list: V videos.
       features: the stores that the cell reads.
       mirrored: the stores of the mirrored training list, where clips are drawn in both views.
-      inputs: `described_inputs` of the features.
+      inputs: `described_model_inputs` of the features.
       model: before its first step.
     """
 
@@ -70,7 +70,7 @@ class TrainingInputs(NamedTuple):
         if self.model.block is not None:
             identity["train.backbone_from"] = self.model.block.first
             identity["train.backbone_rate"] = cfg.train.backbone_rate
-        for name, row in described_mirrored(self.mirrored).items():
+        for name, row in described_mirrored_training(self.mirrored).items():
             identity[f"features.{name}.mirrored"] = row["sha256"]
         return identity
 
@@ -87,20 +87,20 @@ def open_training(cfg: RunConfig) -> TrainingInputs:
     check_layout(work)
     dataset = load_dataset(work.dataset)
     train_list = dataset.part("train")
-    frozen = open_features(work, cfg.data.stream, layers)
+    frozen = open_model_features(work, cfg.data.stream, layers)
     _check_backbones(cfg, frozen)
     # With a block the cell reads what the block makes of the maps below it.
     features, joint = frozen, None
     if cfg.train.backbone_from:
         joint = joint_start(cfg, work, frozen, layers.x)
         features = joint.features
-    videos = [*train_list, *choosing_videos(cfg, dataset)]
+    videos = [*train_list, *videos_that_choose_checkpoints(cfg, dataset)]
     # Before the deviation is taken of them, and before the first step.
-    verify_features(features, videos, cfg.data.verify)
+    verify_model_features(features, videos, cfg.data.verify)
     mirrored = open_mirrored(cfg, features, train_list)
     # Scales are of what the cell reads: of a block's output, which is still that of the backbone.
     model = _new_model(cfg, dataset, frozen, train_list, joint)
-    inputs = described_inputs(features)
+    inputs = described_model_inputs(features)
     return TrainingInputs(cfg, work, dataset, train_list, features, mirrored, inputs, model)
 
 
@@ -113,7 +113,7 @@ def _check_backbones(cfg: RunConfig, features: ModelFeatures) -> None:
         if isinstance(convnet, dict):
             backbone = convnet.get("backbone", "vgg")
             check_backbone(cfg, streams[name], backbone, store.folder)
-            check_fit(cfg, recorded_fit(store.about), store.folder)
+            check_backbone_fit(cfg, recorded_backbone_fit(store.about), store.folder)
 
 
 def _new_model(
@@ -145,7 +145,7 @@ def _new_model(
     return TrainedModel(config, params, scales, dataset.classes, cfg.data.stream, block=block)
 
 
-def choosing_videos(cfg: RunConfig, dataset: Dataset) -> Sequence[Video]:
+def videos_that_choose_checkpoints(cfg: RunConfig, dataset: Dataset) -> Sequence[Video]:
     """The videos that are scored while a run is trained: the validation list, or the test list."""
     # As in the authors' code. The videos then count as trained on, so `evaluate` refuses them or
     # marks its results.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.trajectories.corners import corners
+from videolstm_jax.trajectories.corners import track_corners
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -37,7 +37,7 @@ def camera_homography(frame: NDArray, flow: NDArray, generator: np.random.Genera
     Returns:
       [3, 3]; the identity where there are too few matches.
     """
-    points = corners(frame, _QUALITY, _MOST_MATCHES)
+    points = track_corners(frame, _QUALITY, _MOST_MATCHES)
     if len(points) < _FEWEST_MATCHES:
         return np.eye(3)
     targets = points + flow[points[:, 1], points[:, 0]]
@@ -77,7 +77,7 @@ def robust_homography(points: NDArray, targets: NDArray, generator: np.random.Ge
     return np.linalg.inv(to_unit) @ matrix @ to_unit
 
 
-def projected_points(matrix: NDArray, points: NDArray) -> NDArray:
+def points_through_homography(matrix: NDArray, points: NDArray) -> NDArray:
     """Points [.., 2] under a homography [3, 3]."""
     # Row by row rather than as a product of matrices: it takes points of any shape, such as a whole
     # grid, without a third coordinate beside them.
@@ -86,7 +86,7 @@ def projected_points(matrix: NDArray, points: NDArray) -> NDArray:
     return np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], -1)
 
 
-def without_camera(flow: NDArray, homography: NDArray) -> NDArray:
+def flow_without_camera(flow: NDArray, homography: NDArray) -> NDArray:
     """The flow [H, W, 2] that is left when the next frame is brought back by the homography.
 
     A point p goes to p + w(p) there, and to H^-1 (p + w(p)) in the frame brought back. So no flow
@@ -96,7 +96,7 @@ def without_camera(flow: NDArray, homography: NDArray) -> NDArray:
     y, x = np.mgrid[:height, :width].astype(np.float32)
     grid = np.stack([x, y], -1)
     inverse = np.linalg.inv(homography).astype(np.float32)
-    return projected_points(inverse, grid + flow) - grid
+    return points_through_homography(inverse, grid + flow) - grid
 
 
 # ---- homographies from matches -------------------------------------------------------------------

@@ -25,7 +25,7 @@ def central_differences(image: NDArray) -> tuple[NDArray, NDArray]:
     return across[:, 2:] - across[:, :-2], down[2:] - down[:-2]
 
 
-def smaller_eigenvalue(frame: NDArray) -> NDArray:
+def track_corner_strength(frame: NDArray) -> NDArray:
     """The smaller eigenvalue [H, W] of the structure tensor of a frame [H, W] (Shi and Tomasi)."""
     dx, dy = central_differences(frame)
     xx, xy, yy = (
@@ -38,7 +38,7 @@ def smaller_eigenvalue(frame: NDArray) -> NDArray:
     return np.maximum(half_trace - root, 0)
 
 
-def corners(frame: NDArray, quality: float, most: int) -> NDArray:
+def track_corners(frame: NDArray, quality: float, most: int) -> NDArray:
     """The strongest corners of a frame.
 
     Args:
@@ -49,7 +49,7 @@ def corners(frame: NDArray, quality: float, most: int) -> NDArray:
     Returns:
       [n, 2] x and y, whole numbers.
     """
-    strength = smaller_eigenvalue(frame)
+    strength = track_corner_strength(frame)
     largest = ndimage.maximum_filter(strength, _NEIGHBOURHOOD, mode="nearest")
     # A corner is as strong as the largest of its neighbourhood. Two equal neighbours are both
     # corners, which does no harm.
@@ -60,7 +60,7 @@ def corners(frame: NDArray, quality: float, most: int) -> NDArray:
     return np.stack([x[strongest], y[strongest]], 1)
 
 
-def new_points(frame: NDArray, tracked: NDArray, spacing: int, quality: float) -> NDArray:
+def new_track_points(frame: NDArray, tracked: NDArray, spacing: int, quality: float) -> NDArray:
     """Points of a grid to track from here on: with texture, and in cells that have no track.
 
     Args:
@@ -81,7 +81,7 @@ def new_points(frame: NDArray, tracked: NDArray, spacing: int, quality: float) -
     cells = cells[is_inside]
     is_free[cells[:, 1], cells[:, 0]] = False
     centre = spacing // 2
-    strength = smaller_eigenvalue(frame)
+    strength = track_corner_strength(frame)
     # The grid begins at the centre of the first cell. Where half a cell is left at the border, a
     # point there would belong to no cell.
     of_grid = strength[centre::spacing, centre::spacing][:rows, :columns]

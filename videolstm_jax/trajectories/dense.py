@@ -7,30 +7,34 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.trajectories.camera import camera_homography, projected_points, without_camera
-from videolstm_jax.trajectories.corners import new_points
+from videolstm_jax.trajectories.camera import (
+    camera_homography,
+    flow_without_camera,
+    points_through_homography,
+)
+from videolstm_jax.trajectories.corners import new_track_points
 from videolstm_jax.trajectories.histograms import (
     BINS,
     CELLS,
     PATCH,
-    frame_votes,
-    point_histograms,
-    sums_from_corner,
+    trajectory_point_histograms,
+    trajectory_votes_of_frame,
+    vote_sums_from_corner,
 )
 from videolstm_jax.trajectories.layout import LENGTH, Trajectories
 from videolstm_jax.trajectories.pyramid import (
     Scale,
-    flow_pyramid,
-    picture_pyramid,
-    pyramid_scales,
+    trajectory_flow_pyramid,
+    trajectory_picture_pyramid,
+    trajectory_pyramid_scales,
 )
 from videolstm_jax.trajectories.tracks import (
     TIMES,
     Tracks,
-    is_within_frame,
     median_track_flow,
     moved_tracks,
     start_tracks,
+    tracks_within_frame,
     with_new_tracks,
 )
 
@@ -96,16 +100,16 @@ def improved_trajectories(
       The trajectories that end in a frame, where there are any.
     """
     height, width = frames.shape[1:]
-    scales = pyramid_scales(height, width, settings.scales, PATCH)
+    scales = trajectory_pyramid_scales(height, width, settings.scales, PATCH)
     all_tracks = [start_tracks(np.zeros((0, 2)), settings.length) for _ in scales]
     for number, field in enumerate(flow):
-        pictures = picture_pyramid(frames[number], scales)
+        pictures = trajectory_picture_pyramid(frames[number], scales)
         homography = np.eye(3)
         if settings.camera:
             # One generator a frame: the result does not depend on the frames before.
             generator = np.random.default_rng([settings.seed, number])
             homography = camera_homography(pictures[0], field, generator)
-        fields = flow_pyramid(field, scales)
+        fields = trajectory_flow_pyramid(field, scales)
         for index, scale in enumerate(scales):
             to_frame = scale.to_frame
             # Up to the frame, along with its camera, and down again.
@@ -122,19 +126,21 @@ def improved_trajectories(
 
 def _advanced(tracks: Tracks, step: _Step, settings: DenseSettings) -> Tracks:
     """The tracks of one scale in the next frame; those that leave it are dropped."""
-    points = new_points(step.frame, tracks.last_points, settings.spacing, settings.quality)
+    points = new_track_points(step.frame, tracks.last_points, settings.spacing, settings.quality)
     tracks = with_new_tracks(tracks, points)
     if not len(tracks.age):
         return tracks
     before = tracks.last_points
     after = before + median_track_flow(step.flow, before)
-    # The point as the next frame shows it when that is brought back; see `without_camera`.
-    own_motion = projected_points(np.linalg.inv(step.homography), after) - before
+    # The point as the next frame shows it when that is brought back; see `flow_without_camera`.
+    own_motion = points_through_homography(np.linalg.inv(step.homography), after) - before
     # Of this frame. Votes are of the flow without the camera's motion, but the point itself follows
     # all of it.
-    sums = sums_from_corner(frame_votes(step.frame, without_camera(step.flow, step.homography)))
-    tracks = moved_tracks(tracks, after, own_motion, point_histograms(sums, before))
-    return tracks.chosen(is_within_frame(after, *step.frame.shape))
+    sums = vote_sums_from_corner(
+        trajectory_votes_of_frame(step.frame, flow_without_camera(step.flow, step.homography))
+    )
+    tracks = moved_tracks(tracks, after, own_motion, trajectory_point_histograms(sums, before))
+    return tracks.chosen(tracks_within_frame(after, *step.frame.shape))
 
 
 # ---- finished tracks -----------------------------------------------------------------------------

@@ -25,7 +25,7 @@ _FLOOR = 0.05
 """Added to every bin, so that cells without any gradient do not become amplified noise."""
 
 
-def directed_votes(dx: NDArray, dy: NDArray, bins: int) -> NDArray:
+def trajectory_votes(dx: NDArray, dy: NDArray, bins: int) -> NDArray:
     """Divides each vector between the two directions next to its own.
 
     Direction k is at the angle 2 pi k / bins, from x towards y.
@@ -50,24 +50,24 @@ def directed_votes(dx: NDArray, dy: NDArray, bins: int) -> NDArray:
     return votes
 
 
-def frame_votes(frame: NDArray, flow: NDArray) -> NDArray:
+def trajectory_votes_of_frame(frame: NDArray, flow: NDArray) -> NDArray:
     """What each pixel adds to the bins of HOG, HOF, MBHx and MBHy, [H, W, 33].
 
     Args:
       frame: [H, W] float32.
       flow: [H, W, 2], the camera's motion taken off.
     """
-    hog = directed_votes(*central_differences(frame), BINS["hog"])
-    moving = directed_votes(flow[..., 0], flow[..., 1], BINS["hof"] - 1)
+    hog = trajectory_votes(*central_differences(frame), BINS["hog"])
+    moving = trajectory_votes(flow[..., 0], flow[..., 1], BINS["hof"] - 1)
     is_still = np.hypot(flow[..., 0], flow[..., 1])[..., None] < STILL
     # One for each pixel that stands still, whatever its little flow is.
     hof = np.concatenate([np.where(is_still, np.float32(0), moving), is_still], -1)
-    mbh_x = directed_votes(*central_differences(flow[..., 0]), BINS["mbh_x"])
-    mbh_y = directed_votes(*central_differences(flow[..., 1]), BINS["mbh_y"])
+    mbh_x = trajectory_votes(*central_differences(flow[..., 0]), BINS["mbh_x"])
+    mbh_y = trajectory_votes(*central_differences(flow[..., 1]), BINS["mbh_y"])
     return np.concatenate([hog, hof, mbh_x, mbh_y], -1)
 
 
-def sums_from_corner(votes: NDArray) -> NDArray:
+def vote_sums_from_corner(votes: NDArray) -> NDArray:
     """Sums over all rectangles that begin in the upper left corner, [H + 1, W + 1, bins].
 
     In float64: a cell is a difference of four of them, and votes are up to 361 a pixel.
@@ -82,14 +82,14 @@ def sums_from_corner(votes: NDArray) -> NDArray:
     return sums
 
 
-def point_histograms(sums: NDArray, points: NDArray) -> NDArray:
+def trajectory_point_histograms(sums: NDArray, points: NDArray) -> NDArray:
     """The histograms of points, each normalised to sum 1 and under the square root.
 
     The square of 32 x 32 pixels around a point is moved where it would leave the frame. Cells go
     column by column, as in DenseTrackStab, and the bins of a cell are next to each other.
 
     Args:
-      sums: of `sums_from_corner`.
+      sums: of `vote_sums_from_corner`.
       points: [n, 2] x and y.
 
     Returns:

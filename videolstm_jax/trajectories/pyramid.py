@@ -36,7 +36,9 @@ class Scale(NamedTuple):
         return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1]])
 
 
-def pyramid_scales(height: int, width: int, most: int, smallest_side: int) -> tuple[Scale, ...]:
+def trajectory_pyramid_scales(
+    height: int, width: int, most: int, smallest_side: int
+) -> tuple[Scale, ...]:
     """The scales of a frame, the frame itself first.
 
     Args:
@@ -56,7 +58,7 @@ def pyramid_scales(height: int, width: int, most: int, smallest_side: int) -> tu
     return tuple(scales)
 
 
-def bilinear_resized(image: NDArray, height: int, width: int) -> NDArray:
+def resized_trajectory_picture(image: NDArray, height: int, width: int) -> NDArray:
     """A picture [H, W, ..] at another size, by bilinear interpolation."""
     if image.shape[:2] == (height, width):
         return image
@@ -76,18 +78,18 @@ def bilinear_resized(image: NDArray, height: int, width: int) -> NDArray:
     return image
 
 
-def picture_pyramid(picture: NDArray, scales: tuple[Scale, ...]) -> list[NDArray]:
+def trajectory_picture_pyramid(picture: NDArray, scales: tuple[Scale, ...]) -> list[NDArray]:
     """A picture [H, W, ..] at every scale, float32; each is made from the one before."""
     pictures = [picture.astype(np.float32)]
     for scale in scales[1:]:
-        pictures.append(bilinear_resized(pictures[-1], scale.height, scale.width))
+        pictures.append(resized_trajectory_picture(pictures[-1], scale.height, scale.width))
     return pictures
 
 
-def flow_pyramid(flow: NDArray, scales: tuple[Scale, ...]) -> list[NDArray]:
+def trajectory_flow_pyramid(flow: NDArray, scales: tuple[Scale, ...]) -> list[NDArray]:
     """Flow [H, W, 2] at every scale, in pixels of that scale."""
     fields = []
-    for field, scale in zip(picture_pyramid(flow, scales), scales, strict=True):
+    for field, scale in zip(trajectory_picture_pyramid(flow, scales), scales, strict=True):
         # A step of 10 pixels in the frame is one of 5 in a picture of half the size.
         fields.append(field / np.array(scale.factor, np.float32))
     return fields

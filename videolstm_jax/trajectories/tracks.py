@@ -98,7 +98,7 @@ def moved_tracks(
     return tracks._replace(age=tracks.age + 1)
 
 
-def is_within_frame(points: NDArray, height: int, width: int) -> NDArray:
+def tracks_within_frame(points: NDArray, height: int, width: int) -> NDArray:
     """Which points [n, 2] are inside the frame, [n]."""
     x, y = points[:, 0], points[:, 1]
     return (x > 0) & (x < width) & (y > 0) & (y < height)

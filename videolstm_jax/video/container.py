@@ -96,11 +96,11 @@ def open_video(path: str | os.PathLike) -> Iterator[OpenVideo]:
         if "://" in source:
             source = stack.enter_context(file.open("rb"))
         content = FileContent(path)
-        yield stack.enter_context(open_source(source, os.fspath(path), content))
+        yield stack.enter_context(open_video_source(source, os.fspath(path), content))
 
 
 @contextlib.contextmanager
-def open_source(source: Any, name: str, content: Content) -> Iterator[OpenVideo]:
+def open_video_source(source: Any, name: str, content: Content) -> Iterator[OpenVideo]:
     """Opens a path or a readable object.
 
     Args:
@@ -168,7 +168,7 @@ def codec_errors(name: str) -> Iterator[None]:
         raise VideoError(f"{name}: damaged or not a video: {reason}") from error
 
 
-def all_pictures(video: OpenVideo, tally: Tally) -> Iterator[av.VideoFrame]:
+def all_video_pictures(video: OpenVideo, tally: Tally) -> Iterator[av.VideoFrame]:
     """Yields every picture in display order, and checks their number at the end.
 
     Args:
@@ -243,7 +243,7 @@ def _follows(before: av.Packet, packet: av.Packet) -> bool:
     return packet.dts <= before.dts + JOIN_PERIODS * (before.duration or 0)
 
 
-def remaining_times(video: OpenVideo, tally: Tally) -> list[tuple[float, float]]:
+def remaining_video_times(video: OpenVideo, tally: Tally) -> list[tuple[float, float]]:
     """Passes through the remaining packets of a video without decoding them.
 
     Args:

@@ -22,7 +22,7 @@ NOT_CODED_BYTES = 16
 """The most bytes of a packet of MPEG-4 that is a placeholder or a picture that is not coded."""
 
 
-def frame_rate(stream: av.VideoStream) -> float:
+def video_frame_rate(stream: av.VideoStream) -> float:
     """Returns frames a second, 25 where the container does not say."""
     rate = stream.average_rate or stream.guessed_rate or stream.base_rate or DEFAULT_RATE
     guessed = stream.guessed_rate
@@ -70,10 +70,10 @@ def declared_count(
     # numbers. Those behind are in the bytes of the file alone.
     if container.format.name == "avi":
         count -= avi.avi_index_gaps(stream)
-        end = avi.end_of_last_chunk(stream)
+        end = avi.avi_end_of_last_chunk(stream)
         if end is not None:
             with content.behind(end) as source:
-                count -= avi.null_chunks_in(source, stream.index)
+                count -= avi.avi_null_chunks_in(source, stream.index)
     return max(0, count)
 
 
@@ -90,7 +90,7 @@ def _may_have_silent_packets(stream: av.VideoStream) -> bool:
 def _may_have_fields(stream: av.VideoStream) -> bool:
     """Whether packets may hold single fields of frames."""
     context = stream.codec_context
-    return context.name == "h264" and h264.may_have_fields(bytes(context.extradata or b""))
+    return context.name == "h264" and h264.h264_may_have_fields(bytes(context.extradata or b""))
 
 
 def declared_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:

@@ -16,12 +16,17 @@ import numpy as np
 from PIL import Image
 
 from videolstm_jax.flow import image
-from videolstm_jax.square import SQUASH, PictureFit, source_region
-from videolstm_jax.video.container import OpenVideo, all_pictures, open_video, remaining_times
+from videolstm_jax.square import SQUASH, PictureFit, square_source_region
+from videolstm_jax.video.container import (
+    OpenVideo,
+    all_video_pictures,
+    open_video,
+    remaining_video_times,
+)
 from videolstm_jax.video.damage.tally import Tally
-from videolstm_jax.video.declared import declared_count, frame_rate
-from videolstm_jax.video.orientation import upright
-from videolstm_jax.video.resample import Timeline, duration_of, resampled_pictures
+from videolstm_jax.video.declared import declared_count, video_frame_rate
+from videolstm_jax.video.orientation import upright_video_picture
+from videolstm_jax.video.resample import Timeline, duration_of_picture, resampled_video_pictures
 
 
 class VideoInfo(NamedTuple):
@@ -67,33 +72,33 @@ def probe_video(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     """Reads length, size and rate of a video from its header and first picture.
 
     The whole file is decoded only if the container does not declare its number of frames, and its
-    packets are passed through only if `fps` needs their times. A damaged file may pass; `read`
-    finds the damage.
+    packets are passed through only if `fps` needs their times. A damaged file may pass;
+    `read_video` finds the damage.
 
     Args:
       path: a video file.
-      fps: the rate that `read` will resample to; 0 is the file's own.
+      fps: the rate that `read_video` will resample to; 0 is the file's own.
 
     Raises:
       VideoError: missing, empty, no video, or no picture.
     """
     with open_video(path) as video:
-        rate = frame_rate(video.stream)
+        rate = video_frame_rate(video.stream)
         frames = declared_count(video.container, video.stream, video.content)
         timeline = Timeline(video.stream, video.container)
         tally = Tally(video)
-        pictures = all_pictures(video, tally)
+        pictures = all_video_pictures(video, tally)
         # The header gives the stored size; players turn some videos.
         first = next(pictures)
-        height, width = upright(first).shape[:2]
+        height, width = upright_video_picture(first).shape[:2]
         if not frames:  # the container does not say: the rest is decoded and counted
             frames = 1
-            timeline.add(first.time, duration_of(first))
+            timeline.add(first.time, duration_of_picture(first))
             for picture in pictures:
-                timeline.add(picture.time, duration_of(picture))
+                timeline.add(picture.time, duration_of_picture(picture))
                 frames += 1
         elif fps:
-            for stamp, duration in remaining_times(video, tally):
+            for stamp, duration in remaining_video_times(video, tally):
                 timeline.add(stamp, duration)
         pictures.close()  # before the container that it reads from
     if not fps:
@@ -101,7 +106,7 @@ def probe_video(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     return VideoInfo(timeline.count(fps), width, height, fps)
 
 
-def read(
+def read_video(
     path: str | os.PathLike,
     *,
     fps: float = 0.0,
@@ -127,52 +132,54 @@ def read(
     Raises:
       VideoError: missing, empty, no video, no picture, damaged, or shorter than it declares.
     """
-    return read_formats(path, [FrameFormat(size)], fps=fps, max_frames=max_frames)[0]
+    return read_video_formats(path, [FrameFormat(size)], fps=fps, max_frames=max_frames)[0]
 
 
-def read_formats(
+def read_video_formats(
     path: str | os.PathLike,
     formats: Sequence[FrameFormat],
     *,
     fps: float = 0.0,
     max_frames: int = 0,
 ) -> list[np.ndarray]:
-    """Decodes a video once and returns its frames in several formats; see `read`.
+    """Decodes a video once and returns its frames in several formats; see `read_video`.
 
     Returns:
       For each format [L, H, W, 3] uint8 RGB or, grey, [L, H, W] uint8 luma (see
-      `flow.image.grey_frames`).
+      `flow.image.grey_frames_for_flow`).
 
     Raises:
-      VideoError: as `read`.
+      VideoError: as `read_video`.
     """
     frames: list[list[np.ndarray]] = [[] for _ in formats]
     first_size = None
     with open_video(path) as video:
-        for picture in selected_pictures(video, fps, max_frames):
-            original = upright(picture)
+        for picture in selected_video_pictures(video, fps, max_frames):
+            original = upright_video_picture(picture)
             # Broadcasts change the size of pictures within a video; flow needs one size.
             first_size = first_size or original.shape[1::-1]
             for frame_format, images in zip(formats, frames, strict=True):
                 frame = _formatted(original, frame_format, first_size)
                 # Grey after scaling: flow and RGB then come from the same pixels.
                 if frame_format.grey:
-                    frame = image.grey_frames(frame)
+                    frame = image.grey_frames_for_flow(frame)
                 images.append(frame)
     return [_stacked(images) for images in frames]
 
 
-def check_video(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
+def check_video_decodes(
+    path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0
+) -> VideoInfo:
     """Decodes a whole video and returns its true length, which `probe_video` takes from the header.
 
     Raises:
-      VideoError: as `read`.
+      VideoError: as `read_video`.
     """
-    # The second pass counts what `read` would return and finds the damage that it would find.
+    # The second pass counts what `read_video` would return and finds the damage that it would find.
     info = probe_video(path, fps=fps)
     frames = 0
     with open_video(path) as video:
-        for _ in selected_pictures(video, fps, max_frames):
+        for _ in selected_video_pictures(video, fps, max_frames):
             frames += 1
     return info._replace(frames=frames)
 
@@ -180,17 +187,19 @@ def check_video(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 
 # ---- from pictures to frames ---------------------------------------------------------------------
 
 
-def selected_pictures(video: OpenVideo, fps: float, max_frames: int) -> Iterator[av.VideoFrame]:
-    """Yields the pictures that `read` returns, resampled and limited."""
-    pictures = all_pictures(video, Tally(video))
+def selected_video_pictures(
+    video: OpenVideo, fps: float, max_frames: int
+) -> Iterator[av.VideoFrame]:
+    """Yields the pictures that `read_video` returns, resampled and limited."""
+    pictures = all_video_pictures(video, Tally(video))
     selected = pictures
     if fps:
-        selected = resampled_pictures(pictures, Timeline(video.stream, video.container), fps)
+        selected = resampled_video_pictures(pictures, Timeline(video.stream, video.container), fps)
     yield from itertools.islice(selected, max_frames or None)
     pictures.close()
 
 
-def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+def squashed_video_frame(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     """Returns the image at (W, H) pixels, or at its own size where None; contiguous."""
     image = np.ascontiguousarray(image)
     if size is None or image.shape[1::-1] == tuple(size):
@@ -198,11 +207,11 @@ def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
-def fitted_to(image: np.ndarray, side: int, fit: PictureFit) -> np.ndarray:
+def fitted_video_frame(image: np.ndarray, side: int, fit: PictureFit) -> np.ndarray:
     """Returns the image [H, W, 3] uint8 as the square [S, S, 3] that a backbone reads."""
-    region, box = source_region(image, fit)
+    region, box = square_source_region(image, fit)
     if box is None:
-        return squashed_to(region, (side, side))
+        return squashed_video_frame(region, (side, side))
     region = Image.fromarray(np.ascontiguousarray(region))
     return np.asarray(region.resize((side, side), Image.Resampling.BILINEAR, box))
 
@@ -212,11 +221,11 @@ def _formatted(
 ) -> np.ndarray:
     """The picture of a video whose first one has W, H = `first_size`, without grey."""
     if frame_format.fit.kind == "squash":
-        return squashed_to(picture, frame_format.size_of(*first_size))
+        return squashed_video_frame(picture, frame_format.size_of(*first_size))
     # A picture of another size than the first must lie in the square as the first one does.
-    picture = squashed_to(picture, first_size)
+    picture = squashed_video_frame(picture, first_size)
     side, _ = frame_format.size_of(*first_size)
-    return fitted_to(picture, side, frame_format.fit)
+    return fitted_video_frame(picture, side, frame_format.fit)
 
 
 def _stacked(images: list[np.ndarray]) -> np.ndarray:

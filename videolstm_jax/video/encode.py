@@ -66,7 +66,7 @@ LARGEST_DENOMINATOR = 1001
 """Frame rates become fractions such as 30000/1001, which containers store."""
 
 
-def write(
+def write_video(
     path: str | os.PathLike,
     frames: np.ndarray,
     fps: float = 25.0,
@@ -108,17 +108,17 @@ def growing_video(
 
     The film grows beside `path` and is renamed into place when the block ends without an error. A
     film for a bucket grows on this machine, since muxers must go back to fill in sizes. The bytes
-    are those of `write`.
+    are those of `write_video`.
 
     Args:
-      path: see `write`.
+      path: see `write_video`.
       size: (W, H) pixels of every frame.
-      fps: see `write`, as are codec and crf.
+      fps: see `write_video`, as are codec and crf.
       codec: one of `ENCODERS`.
       crf: the quality of h264.
 
     Raises:
-      ValueError: as `write`, or a frame of another size.
+      ValueError: as `write_video`, or a frame of another size.
     """
     path = epath.Path(path)
     shape = size[1], size[0], 3

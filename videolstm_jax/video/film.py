@@ -39,7 +39,7 @@ def write_film(
     """
     frames_to_return, count, size = {}, 0, (0, 0)
     with (
-        live.open_live(video.path, fps=fps, max_frames=video.frames) as source,
+        live.open_live_video(video.path, fps=fps, max_frames=video.frames) as source,
         contextlib.ExitStack() as stack,
     ):
         # One frame at a time: a film of a long video would not fit into memory.

@@ -65,7 +65,7 @@ class Crew:
         return VideoInfo(*info)
 
     def check(self, path: PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
-        """Calls `decode.check_video` in a worker; see `probe`."""
+        """Calls `decode.check_video_decodes` in a worker; see `probe`."""
         info, _ = self._ask("check", path, fps=fps, max_frames=max_frames)
         return VideoInfo(*info)
 
@@ -78,7 +78,7 @@ class Crew:
         start: int = 0,
         max_frames: int = 0,
     ) -> list[np.ndarray]:
-        """Calls `decode.read_formats` in a worker; frames before `start` are not returned."""
+        """Calls `decode.read_video_formats` in a worker; frames before `start` are not returned."""
         # numpy's numbers cannot be written as JSON
         arguments = {"fps": float(fps), "max_frames": int(max_frames), "start": int(start)}
         _, arrays = self._ask("read_formats", path, formats=list(formats), **arguments)
@@ -93,7 +93,7 @@ class Crew:
         max_frames: int = 0,
         frame_format: FrameFormat = _AS_STORED,
     ) -> np.ndarray:
-        """Reads frames of one format in a worker; see `read_formats`."""
+        """Reads frames of one format in a worker; see `read_video_formats`."""
         formats = [frame_format]
         return self.read_formats(path, formats, fps=fps, start=start, max_frames=max_frames)[0]
 
@@ -109,10 +109,10 @@ class Crew:
 
 
 _CREWS: weakref.WeakKeyDictionary[Crew, list[WorkerClient]] = weakref.WeakKeyDictionary()
-"""All crews in use, for `interrupt_decoding`."""
+"""All crews in use, for `interrupt_video_decoding`."""
 
 
-def interrupt_decoding() -> None:
+def interrupt_video_decoding() -> None:
     """Ends the processes of all crews, so that no thread goes on waiting for a video.
 
     Signal handlers may call it: it waits for nothing and takes no lock.
@@ -130,7 +130,7 @@ def _end(clients: Sequence[WorkerClient]) -> None:
         client.close()
 
 
-def decoded_ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
+def videos_decoded_ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
     """Yields the result of `work` for each item in order, computing a few items ahead.
 
     A `VideoError` of `work` is yielded in the place of the result, so that the videos behind it
@@ -176,16 +176,16 @@ def read_all_videos(
 
     Args:
       paths: video files.
-      fps: see `decode.read`, as are max_frames and size.
+      fps: see `decode.read_video`, as are max_frames and size.
       max_frames: frames at most; 0 for all.
       size: (W, H) pixels, or None.
-      grey: return luma (`flow.image.grey_frames`) instead of RGB.
+      grey: return luma (`flow.image.grey_frames_for_flow`) instead of RGB.
       workers: processes.
       limit: seconds one video may take before its worker is ended.
 
     Yields:
       For each path in order, [L, H, W, 3] or, grey, [L, H, W] uint8, or the error that
-      `decode.read` or its worker's end gave.
+      `decode.read_video` or its worker's end gave.
     """
     crew = Crew(workers, limit=limit)
     # A reader that stops early closes this generator, which ends the processes.
@@ -195,6 +195,6 @@ def read_all_videos(
         return crew.read_formats(path, formats, fps=fps, max_frames=max_frames)[0]
 
     try:
-        yield from decoded_ahead(crew, frames, paths)
+        yield from videos_decoded_ahead(crew, frames, paths)
     finally:
         crew.end()

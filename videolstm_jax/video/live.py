@@ -15,11 +15,11 @@ import numpy as np
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode
-from videolstm_jax.video.container import OpenVideo, codec_errors, open_source, open_video
+from videolstm_jax.video.container import OpenVideo, codec_errors, open_video, open_video_source
 from videolstm_jax.video.damage.content import PipeContent
-from videolstm_jax.video.declared import frame_rate
-from videolstm_jax.video.orientation import upright
-from videolstm_jax.video.resample import Timeline, resampled_pictures
+from videolstm_jax.video.declared import video_frame_rate
+from videolstm_jax.video.orientation import upright_video_picture
+from videolstm_jax.video.resample import Timeline, resampled_video_pictures
 
 PIPE = "-"
 PIPE_NAME = "standard input"
@@ -44,7 +44,7 @@ class Live(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_live(
+def open_live_video(
     source: str | os.PathLike,
     *,
     fps: float = 0.0,
@@ -54,7 +54,7 @@ def open_live(
     """Opens a source and closes it at the end of the block.
 
     Frames are upright, and those of other sizes than the first are squashed to its size, as in
-    `decode.read`. Damage is raised when the stream comes to it, after the frames before it.
+    `decode.read_video`. Damage is raised when the stream comes to it, after the frames before it.
 
     Args:
       source: a path, the number of a camera, an address in the network (see `PROTOCOLS`), or `-`
@@ -69,22 +69,22 @@ def open_live(
     """
     name = os.fspath(source)
     is_camera = name.isdecimal() and not os.path.exists(name)
-    if is_network(name) or is_camera:
+    if is_network_video(name) or is_camera:
         device = _camera(int(name)) if is_camera else _network(name)
         with device as (label, container, stream):
             pictures = _unbroken_pictures(container, stream)
             if fps:
-                pictures = resampled_pictures(pictures, Timeline(stream, None), fps)
+                pictures = resampled_video_pictures(pictures, Timeline(stream, None), fps)
             limited = itertools.islice(pictures, max_frames or None)
-            yield Live(label, fps or frame_rate(stream), _frames(label, limited))
+            yield Live(label, fps or video_frame_rate(stream), _frames(label, limited))
         return
     opened_source = _piped(pipe) if name == PIPE else open_video(source)
     with opened_source as video:
-        pictures = decode.selected_pictures(video, fps, max_frames)
-        yield Live(video.name, fps or frame_rate(video.stream), _frames(video.name, pictures))
+        pictures = decode.selected_video_pictures(video, fps, max_frames)
+        yield Live(video.name, fps or video_frame_rate(video.stream), _frames(video.name, pictures))
 
 
-def is_network(source: str) -> bool:
+def is_network_video(source: str) -> bool:
     """Whether a source is an address that FFmpeg reads over the network."""
     protocol, separator, _ = source.partition("://")
     return bool(separator) and protocol.lower() in PROTOCOLS
@@ -105,7 +105,7 @@ def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray
         # Errors are named inside the generator: the reader has the frames before the damage.
         with codec_errors(name):
             for picture in pictures:
-                image = decode.squashed_to(upright(picture), size)
+                image = decode.squashed_video_frame(upright_video_picture(picture), size)
                 size = size or image.shape[1::-1]
                 yield image
     finally:
@@ -125,7 +125,7 @@ def _piped(pipe: BinaryIO | None) -> Iterator[OpenVideo]:
         )
     try:
         content = PipeContent(pipe, PIPE_NAME)
-        with open_source(content, PIPE_NAME, content) as video:
+        with open_video_source(content, PIPE_NAME, content) as video:
             yield video
     except VideoError as error:
         # An mp4 file with its index (the box `moov`) at the end is the common cause of failure.

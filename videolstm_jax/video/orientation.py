@@ -18,9 +18,9 @@ MATRIX_LAYOUT = struct.Struct("=9i")
 """Nine integers, row by row: a b u, c d v, x y w. FFmpeg gives them in the machine's byte order."""
 
 
-def upright(picture: av.VideoFrame) -> np.ndarray:
+def upright_video_picture(picture: av.VideoFrame) -> np.ndarray:
     """Returns [H, W, 3] RGB as players show it."""
-    return oriented(picture.to_ndarray(format="rgb24"), _display_matrix(picture))
+    return oriented_video_picture(picture.to_ndarray(format="rgb24"), _display_matrix(picture))
 
 
 def _display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int] | None:
@@ -33,7 +33,9 @@ def _display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int] | None:
     return a, b, c, d
 
 
-def oriented(image: np.ndarray, matrix: tuple[int, int, int, int] | None) -> np.ndarray:
+def oriented_video_picture(
+    image: np.ndarray, matrix: tuple[int, int, int, int] | None
+) -> np.ndarray:
     """Turns and mirrors an image [H, W, ..] by the nearest of the eight orientations.
 
     Returns:
@@ -51,7 +53,7 @@ def oriented(image: np.ndarray, matrix: tuple[int, int, int, int] | None) -> np.
         # The stored rows are shown as columns.
         image = image.swapaxes(0, 1)
         to_the_right, down = c, b
-    # Views, so that nothing is copied: `squashed_to` makes the image contiguous later.
+    # Views, so that nothing is copied: `squashed_video_frame` makes the image contiguous later.
     if to_the_right < 0:
         image = image[:, ::-1]
     if down < 0:

@@ -28,7 +28,9 @@ class _Header(NamedTuple):
     size: tuple[int, int]
 
 
-def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: float = 25.0) -> None:
+def write_video_pictures(
+    path: str | os.PathLike, pictures: Sequence[bytes], fps: float = 25.0
+) -> None:
     """Puts encoded frames into an AVI file, the same bytes every time.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import av
 
-from videolstm_jax.video.declared import declared_end, frame_rate
+from videolstm_jax.video.declared import declared_end, video_frame_rate
 
 HELD = 0.5
 """Periods beyond its own for which a last picture counts as held: declared ends are rounded."""
@@ -29,7 +29,7 @@ class Timeline:
           stream: of pictures.
           container: of the stream; None where it has no end, such as a camera.
         """
-        self._period = 1 / frame_rate(stream)
+        self._period = 1 / video_frame_rate(stream)
         self._tick = float(stream.time_base or 0)
         self._declared = 0.0
         self._has_sample_durations = False
@@ -74,7 +74,7 @@ class Timeline:
         return min(declared, self.time + self._longest)
 
     def count(self, fps: float) -> int:
-        """The number of frames of `resampled_pictures`: one for each k / fps before the end."""
+        """The number of frames after resampling: one for each k / fps before the end."""
         tolerance = ROUNDING / fps
         # Matroska and FLV round to milliseconds: without this, a frame more at every third length.
         if self._tick * FINE_TICKS < self._period:
@@ -82,7 +82,7 @@ class Timeline:
         return max(1, math.ceil((self.end - tolerance) * fps))
 
 
-def resampled_pictures(
+def resampled_video_pictures(
     pictures: Iterator[av.VideoFrame], timeline: Timeline, fps: float
 ) -> Iterator[av.VideoFrame]:
     """Yields the picture nearest to each k / fps, for all k / fps before the end of the video.
@@ -94,7 +94,7 @@ def resampled_pictures(
     """
     k, last, time = 0, None, 0.0
     for picture in pictures:
-        next_time = timeline.add(picture.time, duration_of(picture))
+        next_time = timeline.add(picture.time, duration_of_picture(picture))
         # The picture before is the nearest one up to halfway; it wins a tie.
         while last is not None and k / fps <= (time + next_time) / 2 + 1e-9:
             yield last
@@ -107,6 +107,6 @@ def resampled_pictures(
         yield last
 
 
-def duration_of(timed: av.VideoFrame | av.Packet) -> float:
+def duration_of_picture(timed: av.VideoFrame | av.Packet) -> float:
     """Returns for how many seconds a picture or a packet is shown, 0 where that is not known."""
     return float((timed.duration or 0) * (timed.time_base or 0))

@@ -29,7 +29,7 @@ GRACE = 1
 """Seconds beyond the time limit after which the process ends itself."""
 
 
-def serve() -> None:
+def serve_video_requests() -> None:
     """Answers requests until standard input ends."""
     _die_first_when_memory_is_short()
     # Libraries print to standard output, which would mix with the frames. Replies go to a copy of
@@ -71,9 +71,10 @@ def _answer(
             # JSON has no tuples.
             fit = PictureFit(kind, tuple(fill))
             formats.append(FrameFormat(size and tuple(size), *rest, fit))
-        frames = decode.read_formats(path, formats, **arguments)
+        frames = decode.read_video_formats(path, formats, **arguments)
         return (), [array[start:] for array in frames]
-    return {"probe": decode.probe_video, "check": decode.check_video}[work](path, **arguments), []
+    functions = {"probe": decode.probe_video, "check": decode.check_video_decodes}
+    return functions[work](path, **arguments), []
 
 
 def _set_alarm(seconds: float) -> None:

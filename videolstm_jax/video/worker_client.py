@@ -17,7 +17,7 @@ import numpy as np
 from videolstm_jax.errors import VideoError
 
 ENDED = "this crew has ended; expected one at work"
-PROGRAM = "from videolstm_jax.video import worker; worker.serve()"
+PROGRAM = "from videolstm_jax.video import worker; worker.serve_video_requests()"
 
 
 class WorkerClient:

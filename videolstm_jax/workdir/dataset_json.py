@@ -33,7 +33,7 @@ def save_dataset(
       dataset: the videos.
       settings: those that decided which videos these are, and in which parts.
       pooled: whether a video may be there several times, once for each part of a pool.
-      beside: names of the files that belong to the list, see `is_beside`.
+      beside: names of the files that belong to the list, see `is_in_workdir`.
 
     Raises:
       FileError: a name or a file twice, a label outside the classes, or a part of another name.
@@ -117,7 +117,7 @@ def _video_problem(video: Video, classes: int) -> str:
     return ""
 
 
-def is_beside(work: Workdir, path: epath.Path) -> bool:
+def is_in_workdir(work: Workdir, path: epath.Path) -> bool:
     """Whether a file is there that only some lists of videos have, such as bad.jsonl.
 
     Raises:
@@ -134,7 +134,7 @@ def is_beside(work: Workdir, path: epath.Path) -> bool:
     return False
 
 
-def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
+def load_labels_of_bad_videos(work: Workdir, classes: Sequence[str]) -> np.ndarray:
     """The labels [n] int32 of the test videos that `prepare` skipped, which no model has scored.
 
     Raises:
@@ -142,7 +142,7 @@ def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
     """
     labels = []
     # `prepare` writes the file only where it skipped a video.
-    if is_beside(work, work.bad):
+    if is_in_workdir(work, work.bad):
         for where, row in read_records(work.bad, _SkippedVideo):
             if row.part != "test":
                 continue

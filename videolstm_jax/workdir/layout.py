@@ -98,7 +98,7 @@ class Workdir:
 
     def features(self, stream: str, layer: str, view: View = "filmed") -> epath.Path:
         """The feature store of one tap, pool5, fc7 or logits, and of one view of the videos."""
-        return store_of_view(self.path / "features" / stream / layer, view)
+        return workdir_store_of_view(self.path / "features" / stream / layer, view)
 
     def run(self, name: str) -> epath.Path:
         """The folder of one training and of its results."""
@@ -155,7 +155,7 @@ class Workdir:
         return self.path / "report"
 
 
-def store_of_view(folder: PathLike, view: View) -> epath.Path:
+def workdir_store_of_view(folder: PathLike, view: View) -> epath.Path:
     """The feature store of a view of the videos, which lies beside that of the view as filmed.
 
     Args:

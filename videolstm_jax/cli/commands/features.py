@@ -17,7 +17,7 @@ from videolstm_jax.features.inspection import inspect_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Dataset, View
 from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
-from videolstm_jax.workdir.layout import store_of_view
+from videolstm_jax.workdir.layout import workdir_store_of_view
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -71,8 +71,12 @@ def main(arguments: list[str]) -> None:
         source, target = folders
         # Both views: a training with `data.mirrored` expects them in the same form.
         for view in get_args(View):
-            if view == "filmed" or store_of_view(source, view).exists():
-                print(_compacted(store_of_view(source, view), store_of_view(target, view)))
+            if view == "filmed" or workdir_store_of_view(source, view).exists():
+                print(
+                    _compacted(
+                        workdir_store_of_view(source, view), workdir_store_of_view(target, view)
+                    )
+                )
     elif action in ("authors", "sharma", "arrays") and len(folders) == 2:
         print(_imported(action, *folders), flush=True)
     else:
@@ -136,7 +140,7 @@ def _import_mirrored(layout: str, source: str, dataset: Dataset, target: str) ->
     store = importers.import_features(
         _foreign_features(layout, source),
         train_list,
-        store_of_view(target, "mirrored"),
+        workdir_store_of_view(target, "mirrored"),
         _about(layout, source) | {"view": "mirrored"},
         dtype=flags.FLAGS["dtype"].value,
     )

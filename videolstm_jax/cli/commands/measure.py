@@ -12,14 +12,14 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.annotations.boxes_json import read_boxes_json, read_boxes_table
 from videolstm_jax.annotations.detections import MeasuredDetections, read_detections
-from videolstm_jax.annotations.ground_truth import GroundTruth, add_dataset
+from videolstm_jax.annotations.ground_truth import GroundTruth, add_dataset_to_ground_truth
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.cli.commands.measure_flags import Options, define_flags, measure_options_of
 from videolstm_jax.dataset.lists import list_files
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.measure.suppress import suppress_tubes
 from videolstm_jax.measure.tube_summary import tube_summary
-from videolstm_jax.measure.tube_table import tube_table
+from videolstm_jax.measure.tube_table import tube_measure_table
 from videolstm_jax.types import Dataset, Detection, names_of
 from videolstm_jax.workdir.dataset_json import load_dataset
 
@@ -77,7 +77,7 @@ def _measure_task(options: Options) -> Task:
     listed = truth.test or tuple(sorted(annotated))
     if dataset is not None:
         # The data set has the sizes of videos, which the annotations may lack.
-        truth = add_dataset(options.truth, truth, dataset)
+        truth = add_dataset_to_ground_truth(options.truth, truth, dataset)
         tests = names_of(dataset.listed("test"))
         listed = named or tests or listed
         # Our own tubes.jsonl numbers the classes as dataset.json does.
@@ -163,7 +163,7 @@ def _measure_detections(options: Options, task: Task) -> tuple[dict[str, Any], s
     heading = f"{counts}; in per cent\n"
     for note in notes:
         heading += f"  {note}\n"
-    return record, f"{heading}\n{tube_table(summary, names)}"
+    return record, f"{heading}\n{tube_measure_table(summary, names)}"
 
 
 def _summary(

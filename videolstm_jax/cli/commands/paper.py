@@ -15,8 +15,12 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.files import write_bytes
 from videolstm_jax.lock.file_writer import file_writer
 from videolstm_jax.paper import listing, rows
-from videolstm_jax.paper.request import Request, request_of
-from videolstm_jax.paper.selection import require_weights, select_rows, selection_notes
+from videolstm_jax.paper.request import Request, paper_request_of
+from videolstm_jax.paper.selection import (
+    paper_selection_notes,
+    require_paper_weights,
+    select_paper_rows,
+)
 from videolstm_jax.presets import Settings
 
 __all__ = ["define_flags", "main", "short_flags"]
@@ -120,7 +124,7 @@ def _request(cfg: RunConfig) -> Request:
     for name in rows.EXTERNAL:
         if values[name].value:
             external[name] = values[name].value
-    return request_of(
+    return paper_request_of(
         cfg,
         videos=videos,
         seeds=seeds_of_flag(values["seeds"].value),
@@ -133,8 +137,8 @@ def _show(chosen: list[rows.Row], request: Request, width: int) -> None:
     # Imported only now: reading results needs NumPy, which --list does not.
     results = importlib.import_module("videolstm_jax.paper.results")
     showing = importlib.import_module("videolstm_jax.paper.showing")
-    collected = results.collect_results(chosen, request)
-    print(showing.results_text(collected, request, _command(request), width=width))
+    collected = results.collect_paper_results(chosen, request)
+    print(showing.paper_results_text(collected, request, _command(request), width=width))
     curves = []
     for row in chosen:
         if row.measure != "accuracy":
@@ -168,16 +172,16 @@ def _command(request: Request) -> list[str]:
 
 def _plan(request: Request, names: list[str]) -> None:
     values = flags.FLAGS
-    selection = select_rows(names, request)
+    selection = select_paper_rows(names, request)
     is_printed_only = values["plan"].value and not values["as"].value
     if not is_printed_only:
         # Before the cost is estimated, which takes a while.
-        require_weights(selection.rows, request)
+        require_paper_weights(selection.rows, request)
     # Imported only now: plans import JAX, which --help and --list do not need.
     plan = importlib.import_module("videolstm_jax.paper.plan")
-    tasks = plan.plan_rows(selection.rows, request)
+    tasks = plan.plan_paper_rows(selection.rows, request)
     _print_plan(tasks, len(selection.rows))
-    for note in selection_notes(selection, request):
+    for note in paper_selection_notes(selection, request):
         print(note, flush=True)
     if values["as"].value:
         _write_script(tasks, request, names)
@@ -194,7 +198,9 @@ def _print_plan(tasks: list[Any], count: int) -> None:
     if flags.FLAGS["cost"].value:
         costs = importlib.import_module("videolstm_jax.paper.costs")
         teraflops = flags.FLAGS["teraflops"].value
-        print(costs.plan_cost_text(costs.task_costs(tasks, teraflops), teraflops), flush=True)
+        print(
+            costs.paper_cost_text(costs.paper_task_costs(tasks, teraflops), teraflops), flush=True
+        )
     else:
         for task in tasks:
             print(f"  {task.name}")

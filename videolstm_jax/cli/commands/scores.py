@@ -8,7 +8,7 @@ from etils import epath
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.dataset.lists.list_files import read_class_list
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.measure.accuracy import accuracy_text, trained_note
+from videolstm_jax.measure.accuracy import accuracy_text, trained_accuracy_note
 from videolstm_jax.measure.fusion.score_kinds import KINDS
 from videolstm_jax.score_files.import_settings import ImportSettings
 from videolstm_jax.score_files.importing import ImportedScores, import_scores
@@ -119,7 +119,7 @@ def _summary(path: str, imported: ImportedScores) -> str:
     # `accuracy_text` speaks of test videos; the list, which may be another, is named before it.
     summary = (
         f"{path}: {imported.kind}, {len(scores.classes)} classes, {scores.part} list, "
-        f"{right}{trained_note(scores.trained)}"
+        f"{right}{trained_accuracy_note(scores.trained)}"
     )
     for note in imported.notes:
         summary += f"\n  {note}"

@@ -12,19 +12,19 @@ from etils import epath
 from videolstm_jax.dataset.folders import video_names
 from videolstm_jax.dataset.folders.class_layout import (
     ClassFolder,
+    class_folders_have_parts,
     direct_videos,
     find_class_folders,
-    have_parts_within,
     part_of_folder,
 )
 from videolstm_jax.dataset.folders.files_below import (
     FilesBelow,
-    describe_empty,
+    describe_folder_without_videos,
     find_unknown_videos,
     is_linked_file,
-    left_out_note,
+    no_videos_note,
     real_video_paths,
-    reasons_left_out,
+    reasons_files_are_no_videos,
 )
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
@@ -67,7 +67,7 @@ def find_videos(folder: PathLike) -> FolderContent:
     files = [FilesBelow(class_folder.path) for class_folder in class_folders]
     # Before the parts are looked for: a video of an unknown name may lie beside all parts.
     find_unknown_videos(files)
-    has_parts = have_parts_within(files)
+    has_parts = class_folders_have_parts(files)
     videos = []
     for class_folder, files_of_class in zip(class_folders, files, strict=True):
         videos += _videos_of_class(class_folder, files_of_class, has_parts=has_parts)
@@ -112,9 +112,10 @@ def _check_no_class_is_empty(
         labels.add(video.label)
     for class_folder, files_of_class in zip(class_folders, files, strict=True):
         if class_folder.path.name not in labels:
+            contents = describe_folder_without_videos(files_of_class)
             raise FileError(
-                f"{class_folder.path}: class {class_folder.path.name} has no clips; "
-                f"{describe_empty(files_of_class)}; expected videos, or no such folder"
+                f"{class_folder.path}: class {class_folder.path.name} has no clips; {contents}; "
+                "expected videos, or no such folder"
             )
 
 
@@ -200,10 +201,10 @@ def _find_loose_files(folder: epath.Path) -> list[FoundVideo]:
 
 def _notes(folder: epath.Path, files: Sequence[FilesBelow], copies: int) -> list[str]:
     """One line on the files that are not taken; none where all are."""
-    reasons = reasons_left_out(files)
+    reasons = reasons_files_are_no_videos(files)
     if copies:
         reasons.append(f"{copies} links to videos that are taken already")
     loose = direct_videos(folder)
     if loose:
         reasons.append(f"videos beside the class folders: {len(loose)}, such as {loose[0].name}")
-    return left_out_note(reasons)
+    return no_videos_note(reasons)

@@ -99,7 +99,7 @@ def _check_one_level_more(folders: Sequence[epath.Path]) -> None:
         )
 
 
-def have_parts_within(files: Sequence[FilesBelow]) -> bool:
+def class_folders_have_parts(files: Sequence[FilesBelow]) -> bool:
     """Whether each class has its own train/, with test/ or val/ beside it, and nothing else."""
     parts = set()
     for files_of_class in files:

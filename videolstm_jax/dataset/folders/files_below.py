@@ -35,7 +35,7 @@ class FilesBelow:
                 self.other[suffix] += 1
             elif suffix not in video_names.VIDEO_SUFFIXES:
                 self.unknown.append((place, path))
-            elif not video_content.is_regular_file(path):
+            elif not video_content.is_regular_video_file(path):
                 self.unreadable["broken link" if os.path.islink(path) else "device or pipe"] += 1
             elif suffix in video_names.TEXT_SUFFIXES and video_content.begins_with_text(path):
                 self.other[suffix] += 1
@@ -80,7 +80,7 @@ def find_unknown_videos(files: Sequence[FilesBelow]) -> None:
                 files_of_class.no_videos[_kind(path)] += 1
 
 
-def describe_empty(files: FilesBelow) -> str:
+def describe_folder_without_videos(files: FilesBelow) -> str:
     """Describes a folder without videos."""
     counts = _counted(files.other + files.no_videos + files.unreadable)
     if not counts:
@@ -88,7 +88,7 @@ def describe_empty(files: FilesBelow) -> str:
     return f"it has only {counts}"
 
 
-def reasons_left_out(files: Sequence[FilesBelow]) -> list[str]:
+def reasons_files_are_no_videos(files: Sequence[FilesBelow]) -> list[str]:
     """How many files of which kinds are no videos, and why."""
     other_names: Counter[str] = Counter()
     no_videos: Counter[str] = Counter()
@@ -108,7 +108,7 @@ def reasons_left_out(files: Sequence[FilesBelow]) -> list[str]:
     return reasons
 
 
-def left_out_note(reasons: Sequence[str]) -> list[str]:
+def no_videos_note(reasons: Sequence[str]) -> list[str]:
     """One line with the reasons why files are left out; none without reasons."""
     if not reasons:
         return []
@@ -151,8 +151,8 @@ def count_unlisted(folder: epath.Path, listed: Sequence[epath.Path], table: str)
     reasons = []
     if unlisted:
         reasons.append(f"{_counted(unlisted)} ({table} does not name them)")
-    reasons.extend(reasons_left_out([files]))
-    return left_out_note(reasons)
+    reasons.extend(reasons_files_are_no_videos([files]))
+    return no_videos_note(reasons)
 
 
 # ---- paths ---------------------------------------------------------------------------------------

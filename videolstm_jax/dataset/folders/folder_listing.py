@@ -53,7 +53,7 @@ def videos_folder(cfg: DataConfig, root: PathLike | None = None) -> epath.Path:
     return folder
 
 
-def list_folder(
+def list_videos_of_folder(
     root: epath.Path, *, group_pattern: str = "", follow_links: bool = False
 ) -> FolderListing:
     """Every video of labels.csv, or else of the class folders, also those that no list names.

@@ -33,7 +33,7 @@ def begins_with_text(path: epath.Path) -> bool:
     return letters.isprintable()
 
 
-def is_regular_file(path: epath.Path) -> bool:
+def is_regular_video_file(path: epath.Path) -> bool:
     """Whether reading a file comes to an end; a pipe or a device would wait for ever."""
     # `epath` takes pipes for files. Buckets have none.
     return "://" in str(path) or os.path.isfile(path)
@@ -50,13 +50,13 @@ def are_video_files(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bo
     """
     candidates = []
     for path in paths:
-        if is_regular_file(path) and not begins_with_text(path):
+        if is_regular_video_file(path) and not begins_with_text(path):
             candidates.append(path)
     if not candidates:
         return [False] * len(paths)
     crew = guard.Crew(workers, limit=_LIMIT)
     try:
-        headers = list(guard.decoded_ahead(crew, lambda path: crew.probe(path), candidates))
+        headers = list(guard.videos_decoded_ahead(crew, lambda path: crew.probe(path), candidates))
     finally:
         crew.end()
     videos = set()

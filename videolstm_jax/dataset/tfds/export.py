@@ -152,9 +152,9 @@ def _write_video(path: epath.Path, example: TfdsExample) -> None:
     frames = example.frames
     if isinstance(frames, np.ndarray) and frames.dtype == np.uint8:
         rgb = np.broadcast_to(frames, (*frames.shape[:3], 3))  # grey frames have one channel
-        encode.write(path, rgb, example.fps, codec="ffv1")
+        encode.write_video(path, rgb, example.fps, codec="ffv1")
     else:
-        pictures.write_pictures(path, list(frames), example.fps)
+        pictures.write_video_pictures(path, list(frames), example.fps)
 
 
 def _write_lists(folder: epath.Path, rows: list[TfdsExample], class_names: list[str]) -> None:

@@ -43,7 +43,7 @@ class WeightSearch(NamedTuple):
     equal: Candidate
 
 
-def search_weights(scores: Sequence[NDArray], label: NDArray, method: str) -> WeightSearch:
+def search_fusion_weights(scores: Sequence[NDArray], label: NDArray, method: str) -> WeightSearch:
     """Tries all weights on a grid, and takes those that get most validation videos right.
 
     Weights sum to the number of streams, because a common factor changes no answer. Of candidates

@@ -69,7 +69,7 @@ def encoded_still(frame: np.ndarray, kind: str = "PNG") -> bytes:
     return buffer.getvalue()
 
 
-def data_uri(content: bytes) -> str:
+def picture_data_uri(content: bytes) -> str:
     """Returns a picture as a `data:` address, its kind read from its first bytes.
 
     Raises:

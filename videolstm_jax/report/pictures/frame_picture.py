@@ -67,9 +67,9 @@ def frame_view(
     if heat is not None:
         view = view._replace(saliency=heat(shown[::-1]))
     if detections is not None:
-        view = view._replace(detections=overlay.scaled(detections, size, shown))
+        view = view._replace(detections=overlay.scaled_to_shown(detections, size, shown))
     if truth is not None:
-        view = view._replace(truth=overlay.scaled(truth, size, shown))
+        view = view._replace(truth=overlay.scaled_to_shown(truth, size, shown))
     return view
 
 

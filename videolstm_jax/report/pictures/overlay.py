@@ -63,7 +63,7 @@ def resized_frame(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.stack(pictures)
 
 
-def scaled(boxes: np.ndarray, size: tuple[int, int], shown: tuple[int, int]) -> np.ndarray:
+def scaled_to_shown(boxes: np.ndarray, size: tuple[int, int], shown: tuple[int, int]) -> np.ndarray:
     """Scales boxes [n, 4] from a frame of `size` (W, H) to the same frame at `shown` (W', H')."""
     return np.asarray(boxes, float) * (np.array(shown * 2, float) / np.array(size * 2, float))
 

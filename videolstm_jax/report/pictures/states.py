@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from videolstm_jax.report.pictures import overlay
-from videolstm_jax.square import window
+from videolstm_jax.square import square_window
 
 
 class States(NamedTuple):
@@ -71,7 +71,7 @@ def coloured_maps(maps: np.ndarray, times: np.ndarray, *, signed: bool) -> np.nd
 def _enlarged(image: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
     """A picture of a few map cells at W x H pixels, each cell a plain rectangle."""
     width, height = size
-    part = window(fit, (height, width))
+    part = square_window(fit, (height, width))
     # By index, not by a filter: a smooth picture would suggest more places than the map has.
     columns = np.floor((np.arange(width) - part.left) * image.shape[1] / part.width).astype(int)
     rows = np.floor((np.arange(height) - part.top) * image.shape[0] / part.height).astype(int)

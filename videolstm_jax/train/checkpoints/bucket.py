@@ -14,7 +14,7 @@ from typing import Any
 
 from etils import epath
 
-from videolstm_jax.files import side_by_side
+from videolstm_jax.files import call_in_threads
 
 LAST_FILE = "_CHECKPOINT_METADATA"
 """A file of each of orbax's checkpoints. It is sent last: without it the others are not complete.
@@ -91,7 +91,7 @@ class BucketManager:
         if not self._folder.exists():
             return []
         folders = [path for path in self._folder.iterdir() if path.name.isdigit()]
-        are_complete = side_by_side(_is_complete, folders)
+        are_complete = call_in_threads(_is_complete, folders)
         steps = []
         for path, is_complete in zip(folders, are_complete, strict=True):
             if is_complete == complete:
@@ -114,7 +114,7 @@ class BucketManager:
             (target / path).write_bytes((source / path).read_bytes())
 
         # The last file says that the checkpoint is complete, so all others are there before it.
-        side_by_side(copy, [path for path in paths if path.name != LAST_FILE])
+        call_in_threads(copy, [path for path in paths if path.name != LAST_FILE])
         copy(pathlib.Path(LAST_FILE))
 
     def _fetch(self, step: int) -> None:
@@ -130,7 +130,7 @@ class BucketManager:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(place.read_bytes())
 
-        side_by_side(copy, places)
+        call_in_threads(copy, places)
         # Under the number of its step only when it is whole: orbax reads what it finds there.
         target.rename(self._local / str(step))
         # Orbax keeps a list of the steps, in which this one is missing.

@@ -14,9 +14,9 @@ from videolstm_jax.cluster import team
 from videolstm_jax.durable import is_bucket
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import manifest
-from videolstm_jax.train.checkpoints.manager import opened_manager, sync_steps
+from videolstm_jax.train.checkpoints.manager import opened_checkpoint_manager, sync_checkpoint_steps
 from videolstm_jax.train.checkpoints.orbax_errors import checkpoint_damage, orbax_file_error
-from videolstm_jax.train.checkpoints.versions import package_versions
+from videolstm_jax.train.checkpoints.versions import checkpoint_package_versions
 from videolstm_jax.train.mesh import placed_array
 from videolstm_jax.types import TrainState
 
@@ -52,7 +52,7 @@ class Checkpoints:
         if not is_bucket(self.folder):
             self.folder = self.folder.absolute()
         self._writes = team.current_team().is_first
-        self._manager, self._args = opened_manager(self.folder, keep=keep, create=create)
+        self._manager, self._args = opened_checkpoint_manager(self.folder, keep=keep, create=create)
         # Steps that were saved here, and may not be on the disk yet.
         self._unsynced: set[int] = set()
 
@@ -104,7 +104,7 @@ class Checkpoints:
             {
                 "identity": identity,
                 "about": about,
-                "versions": package_versions(),
+                "versions": checkpoint_package_versions(),
                 "leaves": leaves,
             }
         )
@@ -135,7 +135,7 @@ class Checkpoints:
     def _sync(self) -> None:
         """Waits until the disk has the checkpoints whose save has ended."""
         # A name on the disk is not yet the content: after a loss of power the files could be empty.
-        sync_steps(self.folder, self._unsynced)
+        sync_checkpoint_steps(self.folder, self._unsynced)
         self._unsynced.clear()
 
     def close(self) -> None:
@@ -272,13 +272,13 @@ def checkpoint_folder(keep: str) -> str:
     return "ckpt" if keep == "last" else "best"
 
 
-def latest_step(folder: PathLike) -> int | None:
+def latest_checkpoint_step(folder: PathLike) -> int | None:
     """The step of the last complete checkpoint in a folder."""
     with Checkpoints(folder, create=False) as checkpoints:
         return checkpoints.latest
 
 
-def load_params(
+def load_checkpoint_params(
     folder: PathLike, like: PyTree, *, identity: Mapping[str, Any] | None = None
 ) -> PyTree:
     """The parameters of the last checkpoint in a folder.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from etils import epath
 
 
-def opened_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any, Any]:
+def opened_checkpoint_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any, Any]:
     """Opens a folder that holds the last `keep` checkpoints.
 
     Returns:
@@ -50,7 +50,7 @@ def opened_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any,
     return open_local(folder), ocp.args
 
 
-def sync_steps(folder: epath.Path, steps: Collection[int]) -> None:
+def sync_checkpoint_steps(folder: epath.Path, steps: Collection[int]) -> None:
     """Waits until the disk has the checkpoints of some steps.
 
     Orbax renames a checkpoint whose content may be in memory only. After a loss of power it could

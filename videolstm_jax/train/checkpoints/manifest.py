@@ -15,7 +15,7 @@ import numpy as np
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.graft import named_param_leaves
 
 if TYPE_CHECKING:
     from etils import epath
@@ -29,7 +29,7 @@ _SHOWN = 16
 def manifest_of(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]]:
     """Dtype, shape and, with `content`, sha256 of every array by its dotted name."""
     rows = {}
-    for name, leaf in named_leaves(tree).items():
+    for name, leaf in named_param_leaves(tree).items():
         rows[name] = {"dtype": str(leaf.dtype), "shape": list(leaf.shape)}
         if content:
             # Contiguous: the order of axes in memory may differ where the values do not.

@@ -21,7 +21,7 @@ from videolstm_jax.train.checkpoints.step_folders import (
     is_unfinished_save,
     step_folders,
 )
-from videolstm_jax.train.checkpoints.versions import versions_difference
+from videolstm_jax.train.checkpoints.versions import checkpoint_versions_difference
 from videolstm_jax.train.log import last_logged_step
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def remove_unfinished_saves(folder: epath.Path) -> None:
             _warn(f"{folder / 'ckpt'}: the save of step {step} was not finished; it was removed")
 
 
-def restore_alike(
+def restore_same_checkpoint(
     state: TrainState, checkpoints: Checkpoints, identity: Mapping[str, Any], resume: str
 ) -> Restored:
     """The state that process 0 restores by `_restore_newest`, in all processes.
@@ -268,7 +268,7 @@ def _warn_of_differences(checkpoints: Checkpoints, step: int, identity: Mapping[
         missing_fields.append("versions")
         difference = ""
     else:
-        difference = versions_difference(meta["versions"])
+        difference = checkpoint_versions_difference(meta["versions"])
     if missing_fields:
         _warn(f"{place} is of an earlier version; not compared: {', '.join(missing_fields)}")
     if difference:

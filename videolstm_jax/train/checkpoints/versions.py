@@ -12,7 +12,7 @@ _NOT_AT_FIRST = ("tensorflow",)
 """What earlier checkpoints have not recorded; no difference where it is missing."""
 
 
-def package_versions() -> dict[str, str]:
+def checkpoint_package_versions() -> dict[str, str]:
     """The installed versions by the names of the packages; those that are not installed are out."""
     versions = {}
     for package in PACKAGES:
@@ -22,13 +22,13 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-def versions_difference(saved: Mapping[str, str]) -> str:
+def checkpoint_versions_difference(saved: Mapping[str, str]) -> str:
     """How the installed versions differ, such as "jax 0.9.0, here 0.10.2"; empty for not at all.
 
     Args:
       saved: the versions in a checkpoint.
     """
-    installed = package_versions()
+    installed = checkpoint_package_versions()
     differences = []
     for package in PACKAGES:
         if package in _NOT_AT_FIRST and package not in saved:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.graft import named_param_leaves
 
 if TYPE_CHECKING:
     from videolstm_jax.train.state import Metrics
@@ -50,7 +50,7 @@ def first_not_finite(
 def names_of_checked_numbers(state: TrainState) -> list[str]:
     """What `first_not_finite` looks at, in its order, in the words of a message."""
     names = ["the loss", "the accuracy"]
-    for name in named_leaves(state.params):
+    for name in named_param_leaves(state.params):
         names.append(f"the gradient of params.{name}")
     names.append("the norm of the gradient")
     for name in _floats(state):
@@ -94,7 +94,7 @@ def not_finite_problem(metrics: Metrics, names: list[str]) -> str:
 def _floats(state: TrainState) -> dict[str, Array]:
     """The arrays of a state that may be infinite, by their dotted names."""
     leaves = {}
-    for name, leaf in named_leaves(state).items():
+    for name, leaf in named_param_leaves(state).items():
         # Counters of steps are integers, which are always finite.
         if jnp.issubdtype(leaf.dtype, jnp.inexact):
             leaves[name] = leaf

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from videolstm_jax.config import as_text
+from videolstm_jax.config import setting_text
 
 LICENSE = (
     "The code is under the Apache License 2.0. The parameters depend on the videos and the weights "
@@ -130,7 +130,7 @@ def _origin(record: Mapping[str, Any]) -> list[str]:
         # JSON has lists where settings are tuples.
         if isinstance(setting, list):
             setting = tuple(setting)
-        text = as_text(setting)
+        text = setting_text(setting)
         lines.append(f"- Setting: `--{name}={text}`.")
     if provenance.get("training_list_sha256"):
         lines.append(f"- Training list: sha256 `{provenance['training_list_sha256']}`.")

@@ -11,7 +11,7 @@ import safetensors.numpy
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.backbone.block import TrainedBlock, block_params_like
+from videolstm_jax.backbone.block import TrainedBlock, trained_block_params_like
 from videolstm_jax.backbone.convnet import TrainedConvNet
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import FileError
@@ -20,9 +20,9 @@ from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.folders import leads_out_by_link
 from videolstm_jax.json_records import parse_record
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import ImageNetwork, network_params_for_layers, tapped
+from videolstm_jax.nn.network import ImageNetwork, network_params_for_layers, tapped_network
 from videolstm_jax.sealed_json import json_sha256, parse_json
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.graft import named_param_leaves
 from videolstm_jax.trained.bundle.agreement import bundle_record_problem, bundle_tensors_problem
 from videolstm_jax.trained.bundle.record import BundleRecord, bundle_settings_problem
 from videolstm_jax.trained.bundle.writer import (
@@ -32,7 +32,7 @@ from videolstm_jax.trained.bundle.writer import (
     bundled_backbone_file,
     bundled_params,
 )
-from videolstm_jax.trained.foreground import axis_of
+from videolstm_jax.trained.foreground import foreground_axis_of
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
 
@@ -103,7 +103,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
     plain_record, record = _read_record(folder / RECORD)
     with reading(folder / RECORD):
         block = _block(record)
-        cell_shapes = _shapes("model", lambda _: block_params_like(record.model, block))
+        cell_shapes = _shapes("model", lambda _: trained_block_params_like(record.model, block))
         networks = _networks(record)
     arrays = {}
     for name, sha256 in record.files.items():
@@ -120,7 +120,7 @@ def _networks(record: BundleRecord) -> dict[str, tuple[ImageNetwork, PyTree]]:
     for stream, row in record.backbones.items():
         network = image_network(row.convnet, row.channels, len(record.classes))
         if stream == record.stream:
-            network = tapped(network, record.backbone_from)
+            network = tapped_network(network, record.backbone_from)
         networks[stream] = (network, _shapes(f"backbones.{stream}", network.init))
     return networks
 
@@ -159,7 +159,7 @@ def _stored_model(
         videos = record.trained_on.videos
     foreground = None
     if record.foreground:
-        foreground = axis_of(record.foreground)
+        foreground = foreground_axis_of(record.foreground)
     scales = Scales(record.scales.x, record.scales.motion)
     return StoredModel(
         record.model,
@@ -277,7 +277,7 @@ def _needed(
 
 def _filled(like: PyTree, arrays: dict[str, np.ndarray], path: epath.Path) -> PyTree:
     """The tree `like` with the arrays of a file as its leaves, which must fit exactly."""
-    leaves = named_leaves(like)
+    leaves = named_param_leaves(like)
     problem = bundle_tensors_problem(arrays, leaves)
     if problem:
         raise FileError(f"{path}: {problem}")

@@ -16,12 +16,12 @@ import safetensors.numpy
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.backbone.convnet import Backbone, fit_entry
+from videolstm_jax.backbone.convnet import Backbone, backbone_fit_entry
 from videolstm_jax.dataset.training_list import KEY, list_record
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import ImageNetwork, network_params_for_layers
 from videolstm_jax.sealed_json import json_sha256
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.graft import named_param_leaves
 from videolstm_jax.trained.bundle.card import model_card
 from videolstm_jax.trained.foreground import foreground_entry
 
@@ -129,7 +129,7 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
         "stream": model.stream,
         "scales": model.scales._asdict(),
         "fps": model.place.fps,
-        **fit_entry(fit),
+        **backbone_fit_entry(fit),
         **block,
         **foreground_entry(model.foreground),
         "extractors": extractors,
@@ -163,7 +163,7 @@ def _version(package: str) -> str:
 
 
 def _arrays(params: PyTree) -> dict[str, np.ndarray]:
-    return {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
+    return {name: np.asarray(leaf) for name, leaf in named_param_leaves(params).items()}
 
 
 def bundled_params(network: ImageNetwork, params: PyTree, layers: tuple[str, ...]) -> PyTree:

@@ -89,7 +89,7 @@ class Chunks:
         """
         null_chunks = self._null_chunks
         if source is not None:
-            null_chunks += null_chunks_in(source, self._stream.index)
+            null_chunks += avi_null_chunks_in(source, self._stream.index)
         return max(_chunks_with_content(self._stream), all_chunks - null_chunks)
 
 
@@ -109,7 +109,7 @@ def avi_index_gaps(stream: av.VideoStream) -> int:
     return entries[-1].timestamp + 1 - len(entries)
 
 
-def end_of_last_chunk(stream: av.VideoStream) -> int | None:
+def avi_end_of_last_chunk(stream: av.VideoStream) -> int | None:
     """Returns the byte behind the last chunk of the index, None where there is no index."""
     entries = stream.index_entries
     if not len(entries):
@@ -118,7 +118,7 @@ def end_of_last_chunk(stream: av.VideoStream) -> int | None:
     return last.pos + CHUNK_HEADER + last.size + last.size % 2
 
 
-def null_chunks_in(source: BinaryIO, stream_index: int) -> int:
+def avi_null_chunks_in(source: BinaryIO, stream_index: int) -> int:
     """Counts null chunks behind the last picture, to the end of the chunks.
 
     Args:

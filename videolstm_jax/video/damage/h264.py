@@ -188,7 +188,7 @@ def _sequence_parameters(content: bytes) -> SequenceParameters:
     return SequenceParameters(number, separate_planes, frame_number_bits, may_have_fields)
 
 
-def may_have_fields(extradata: bytes) -> bool:
+def h264_may_have_fields(extradata: bytes) -> bool:
     """Whether a stream may have packets of single fields, as far as its container says."""
     return H264Reader(extradata).may_have_fields
 

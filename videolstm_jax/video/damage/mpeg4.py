@@ -28,23 +28,23 @@ class Mpeg4Reader:
 
     def __init__(self, extradata: bytes) -> None:
         """Prepares for a stream with the headers that its container holds."""
-        self._time_bits = time_bits(extradata)
+        self._time_bits = mpeg4_time_bits(extradata)
         self._is_packed = PACKED.search(extradata) is not None
 
     def pictures(self, data: bytes) -> tuple[int, int]:
         """Returns how many pictures a packet owes, and how many of them belong to later ones."""
         # The header of the layer is repeated before key pictures.
-        self._time_bits = time_bits(data) or self._time_bits
+        self._time_bits = mpeg4_time_bits(data) or self._time_bits
         self._is_packed = self._is_packed or PACKED.search(data) is not None
         if data.count(PICTURE_CODE) > 1:
             # The second picture has a packet of its own behind, which is without content. FFmpeg
             # decodes it only if the stream is marked as packed.
             return 1 + self._is_packed, 1
-        is_coded = not is_not_coded(data, self._time_bits)
+        is_coded = not mpeg4_is_not_coded(data, self._time_bits)
         return int(is_coded), 0
 
 
-def time_bits(head: bytes) -> int | None:
+def mpeg4_time_bits(head: bytes) -> int | None:
     """Reads from an MPEG-4 layer header how many bits the time of a picture takes.
 
     Returns:
@@ -76,7 +76,7 @@ def time_bits(head: bytes) -> int | None:
     return max(1, (resolution - 1).bit_length()) if resolution else None
 
 
-def is_not_coded(head: bytes, increment_bits: int | None) -> bool:
+def mpeg4_is_not_coded(head: bytes, increment_bits: int | None) -> bool:
     """Whether the first picture of an MPEG-4 packet has `vop_coded` = 0 (section 6.2.5)."""
     start = head.find(PICTURE_CODE)
     if start < 0 or increment_bits is None:

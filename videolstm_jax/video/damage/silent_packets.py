@@ -14,7 +14,7 @@ from videolstm_jax.video.damage.bits import BitReader
 from videolstm_jax.video.damage.h264 import H264Reader
 from videolstm_jax.video.damage.mpeg4 import Mpeg4Reader
 from videolstm_jax.video.damage.units import (
-    codes_no_picture,
+    nal_codes_no_picture,
     nal_length_bytes,
     nal_unit_type,
     nal_units,
@@ -80,7 +80,7 @@ class PacketReader:
             return vp9_is_hidden(data)
         if self._codec == "mpeg2video":
             return data == MPEG2_END
-        if codes_no_picture(data, self._length_bytes, self._codec):
+        if nal_codes_no_picture(data, self._length_bytes, self._codec):
             return True
         if self._codec == "hevc":
             return self._is_skipped_hevc(data)

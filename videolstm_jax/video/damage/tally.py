@@ -18,7 +18,7 @@ import av
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video.damage.avi import Chunks
 from videolstm_jax.video.damage.silent_packets import PLACEHOLDER, PacketReader
-from videolstm_jax.video.declared import declared_end, declared_packets, frame_rate
+from videolstm_jax.video.declared import declared_end, declared_packets, video_frame_rate
 
 if TYPE_CHECKING:
     from videolstm_jax.video.container import OpenVideo
@@ -73,7 +73,7 @@ class Tally:
         elif picture.pts is not None:
             self._leading.add_picture(picture.pts)
         self.pictures += 1
-        self._end = max(self._end, (picture.time or 0.0) + 1 / frame_rate(self._video.stream))
+        self._end = max(self._end, (picture.time or 0.0) + 1 / video_frame_rate(self._video.stream))
 
     def times(self) -> list[tuple[float, float]]:
         """Returns stamp and duration in seconds of each picture that is owed, in display order."""
@@ -125,7 +125,7 @@ class Tally:
         """
         video = self._video
         seconds = declared_end(video.container, video.stream)
-        if self._end < seconds - END_PERIODS / frame_rate(video.stream):
+        if self._end < seconds - END_PERIODS / video_frame_rate(video.stream):
             raise VideoError(
                 f"{video.name}: cut short: pictures end at {self._end:.2f} s; expected "
                 f"{seconds:.2f} s as declared"

@@ -25,7 +25,7 @@ def nal_length_bytes(codec: str, extradata: bytes) -> int:
     return extradata[place] % 4 + 1
 
 
-def codes_no_picture(data: bytes, lengths: int, codec: str) -> bool:
+def nal_codes_no_picture(data: bytes, lengths: int, codec: str) -> bool:
     """Whether a packet has units of other kinds only, such as messages or the end of a stream.
 
     Types that are not known count as parts of pictures, so that damage does not look like this.
