@@ -14,7 +14,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.lock import team_writer
 from videolstm_jax.results.evaluated import is_evaluated, is_result
 from videolstm_jax.score_files.fusion_record import load_fusion
-from videolstm_jax.stages import evaluate, fuse, localize, report
+from videolstm_jax.stages import evaluate, fuse, localize, prepare, report
 from videolstm_jax.workdir.layout import Workdir
 
 TOKEN = ".part-0123456789abcdef"
@@ -146,11 +146,13 @@ def test_the_first_of_several_processes_waits_for_a_lock_of_another_machine(tmp_
         yield
 
     monkeypatch.setattr(team_writer, "sole_writer", lock)
+    monkeypatch.setattr(prepare, "_prepare", lambda *_: None)
     for processes in (team.ALONE, team.FIRST_ALONE):
         monkeypatch.setattr(team, "_current", processes)
         with team_writer.team_writer(tmp_path, "report", break_lock=False):
             pass
-    assert patience == [False, True]
+        prepare.run(RunConfig(workdir=str(tmp_path)))
+    assert patience == [False, False, True, True]
 
 
 @pytest.mark.parametrize(

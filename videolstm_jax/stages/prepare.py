@@ -22,7 +22,7 @@ from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods, flow_shares, flow_writing
 from videolstm_jax.flow_images.flow_index import claim_flow_folder, flow_digests, flow_settings
 from videolstm_jax.flow_images.flow_writing import FlowSample, FlowTarget
-from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import tapped_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
@@ -68,11 +68,18 @@ def run(
         if not cfg.flow.online:
             flow_shares.help_with_flow(cfg, work.flow)
         return work.path
-    with sole_writer(work.path, "prepare", name=".prepare.lock", break_lock=cfg.break_lock):
-        # Not of the whole work folder: other stages may write in it now.
+    own = (work.dataset, work.bad, work.truth)
+    lock = team_writer(
+        work.path,
+        "prepare",
+        name=".prepare.lock",
+        # Not the whole work folder: other stages may write in it now.
+        is_ours=lambda target: target in own,
+        below=False,
+        break_lock=cfg.break_lock,
+    )
+    with lock:
         folders.remove_unfinished(work.flow)
-        own = (work.dataset, work.bad, work.truth)
-        folders.remove_unfinished(work.path, lambda target: target in own, below=False)
         _prepare(cfg, work, on_listed)
     return work.path
 

@@ -81,7 +81,11 @@ def _sole_writer(
     name, rivals = ".idt.lock", ".idt-*.lock"
     if shard.worker:
         name, rivals = f".idt-{shard.worker}.lock", name
-    return sole_writer(folder, "idt", name=name, rivals=rivals, break_lock=cfg.break_lock)
+    # A scheduler starts a shard again on another machine while its lock still looks alive.
+    patient = bool(shard.worker)
+    return sole_writer(
+        folder, "idt", name=name, rivals=rivals, break_lock=cfg.break_lock, patient=patient
+    )
 
 
 def _one_at_a_time(folder: epath.Path) -> contextlib.AbstractContextManager[None]:
