@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import glob
 
-from benchmarks.record import RESULTS
+from benchmarks import record
 
 
 def parser(about: str, *, name: str = "", repeats: int = 0) -> argparse.ArgumentParser:
@@ -17,6 +17,8 @@ def parser(about: str, *, name: str = "", repeats: int = 0) -> argparse.Argument
         to the name of the file, such as the device.
       repeats: default number of repetitions; 0 where a benchmark does not repeat.
     """
+    # The results name the program that was started, and not the checkout at its end.
+    record.stamp()
     options = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -25,7 +27,9 @@ def parser(about: str, *, name: str = "", repeats: int = 0) -> argparse.Argument
         name_help += f"; default: {name}"
     options.add_argument("--name", required=not name, default=name, help=name_help)
     options.add_argument(
-        "--out", default=str(RESULTS), help="folder of the results; default: benchmarks/results"
+        "--out",
+        default=str(record.RESULTS),
+        help="folder of the results; default: benchmarks/results",
     )
     if repeats:
         options.add_argument(

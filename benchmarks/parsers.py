@@ -94,8 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.simplefilter("ignore")
     path = pathlib.Path(args.out) / f"{args.name}.json"
     parsers: dict[str, Any] = {}
-    # Once: the code of this process stays that of its start.
-    commit = record.commit()
+    commit = record.stamp()["commit"]
     with contextlib.suppress(FileNotFoundError):
         parsers = json.loads(path.read_text())["parsers"]
     with contextlib.ExitStack() as stack:
@@ -135,10 +134,9 @@ def _save(parsers: dict[str, Any], args: argparse.Namespace) -> None:
         "examples": sum(figures["examples"] for figures in parsers.values()),
         "failures": sum(figures["failures"] for figures in parsers.values()),
     }
-    date = time.strftime("%Y-%m-%d", time.gmtime())
     # `record.save` prints all figures, which the lines of the parsers have shown.
     with contextlib.redirect_stdout(io.StringIO()):
-        record.save(args.name, {"total": total, "date": date, "parsers": parsers}, args.out)
+        record.save(args.name, {"total": total, "parsers": parsers}, args.out)
 
 
 if __name__ == "__main__":

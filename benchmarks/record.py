@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import os
 import pathlib
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from videolstm_jax import files
@@ -55,7 +56,16 @@ def commit() -> str:
 
 
 def stamp() -> dict[str, str]:
-    """Returns the date and the commit of a trial."""
+    """Returns the date and the commit of this program, as they were when it first asked.
+
+    `command_line.parser` asks at the start. Hours later the checkout may be of another commit,
+    which did not make the figures.
+    """
+    return dict(_first_stamp())
+
+
+@functools.cache
+def _first_stamp() -> Mapping[str, str]:
     return {"date": datetime.date.today().isoformat(), "commit": commit()}
 
 
@@ -86,7 +96,6 @@ def add_trials(
       The rows.
     """
     rows = []
-    # Once: the code of this process stays that of its start.
     now = stamp()
     with path.open("a") as file:
         for text, row in trials:
@@ -104,8 +113,8 @@ def save(name: str, figures: dict[str, Any], folder: str | os.PathLike = RESULTS
 
     Args:
       name: of the file.
-      figures: the device, the date and the commit are added where they are absent; a run of hours
-        may have taken them at its start.
+      figures: the device, and the date and the commit of the program's start, are added where they
+        are absent; figures of several programs have their own.
       folder: where the file is written.
     """
     # Without the date and the commit nobody could tell which program made the figures.

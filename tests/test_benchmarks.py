@@ -53,6 +53,16 @@ def test_runs_that_are_not_there_are_refused(monkeypatch, capsys, tmp_path):
     assert options.runs == ["b", "c"] and options.folders == [f"{tmp_path}/none-1"]
 
 
+def test_results_name_the_commit_of_the_start_of_the_program(tmp_path, monkeypatch):
+    record._first_stamp.cache_clear()
+    monkeypatch.setattr(record, "commit", lambda: "1234567 with changes")
+    command_line.parser("Is it so?")
+    monkeypatch.setattr(record, "commit", lambda: "89abcde")
+    record.save("a", {"device": "a machine"}, tmp_path)
+    record._first_stamp.cache_clear()
+    assert json.loads((tmp_path / "a.json").read_text())["commit"] == "1234567 with changes"
+
+
 def test_results_name_the_device_the_date_and_the_commit(tmp_path):
     record.save("a", {"seconds": 1}, tmp_path)
     own = {"device": "a machine", "date": "2026-01-01", "commit": "1234567", "seconds": 1}
