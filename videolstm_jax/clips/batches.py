@@ -66,7 +66,12 @@ def common_clip_lengths(
                     f"{name} has {x.frames[name]} frames in {x.folder} and {store.frames[name]} "
                     f"in {store.folder}; expected as many"
                 )
-    return np.array([x.frames[name] for name in names], np.int64)
+    return _frame_counts(x, names)
+
+
+def _frame_counts(store: FeatureStore, names: Sequence[str]) -> np.ndarray:
+    """Frames of each video in a store, [V] int64."""
+    return np.array([store.frames[name] for name in names], np.int64)
 
 
 def train_batches(
@@ -134,10 +139,9 @@ def videos_of_clip_batch(
       number: of the batch.
     """
     names = names_of(videos)
-    lengths = np.array([x.frames[name] for name in names], np.int64)
-    clips = ClipList(lengths, label_array(videos).astype(np.int32))
-    drawn = next(draw_clips(clips, cfg, draws._replace(host=ONLY_HOST), number))
-    return [names[video] for video in drawn.video]
+    clips = ClipList(_frame_counts(x, names), label_array(videos).astype(np.int32))
+    batch_draws = next(draw_clips(clips, cfg, draws._replace(host=ONLY_HOST), number))
+    return [names[video] for video in batch_draws.video]
 
 
 def _problem(
@@ -182,21 +186,21 @@ class _ClipReader:
         self._count_repeats = cfg.short_clips == "count"
         self._dtype = dtype
 
-    def read(self, drawn: DrawnClips, map_rows: Callable[..., Any]) -> Batch:
+    def read(self, batch_draws: DrawnClips, map_rows: Callable[..., Any]) -> Batch:
         """Reads the drawn clips.
 
         `map_rows` is `map` of a pool, whose threads share the rows of the batch.
         """
-        video = drawn.video
+        video = batch_draws.video
         # The maps have one shape in all views.
         maps = [self._empty(store, len(video)) for store in self._views[0]]
 
         def fill_row(row: int) -> None:
             # One view for both inputs: motion must stay that of the picture.
-            stores = self._views[int(drawn.mirrored[row])]
+            stores = self._views[int(batch_draws.mirrored[row])]
             for values, store in zip(maps, stores, strict=True):
                 if store is not None:
-                    self._fill(values[row], store, int(video[row]), int(drawn.start[row]))
+                    self._fill(values[row], store, int(video[row]), int(batch_draws.start[row]))
 
         # Waits for every row, and raises here what a thread raised.
         for _ in map_rows(fill_row, range(len(video))):
@@ -224,5 +228,5 @@ def _read_batches(
 ) -> Iterator[Batch]:
     # At least two threads: one waits for the disk while the other converts what it has read.
     with ThreadPoolExecutor(max(2, workers)) as pool:
-        for drawn in draws:
-            yield reader.read(drawn, pool.map)
+        for batch_draws in draws:
+            yield reader.read(batch_draws, pool.map)

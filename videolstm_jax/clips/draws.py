@@ -155,11 +155,11 @@ def _balanced_draw(tf: Any, order: ClassOrder, key: int, *, in_epochs: bool) -> 
     return draw_independent
 
 
-def _uniform(tf: Any, key: Any, p: Any, below: Any) -> Any:
-    """A number from 0 to `below` - 1 that depends on `key` and p alone."""
+def _uniform(tf: Any, key: Any, p: Any, count: Any) -> Any:
+    """A number from 0 to `count` - 1 that depends on `key` and p alone."""
     # Both numbers are the seed: stateless random numbers depend on nothing else.
     pair = tf.stack([tf.constant(key, tf.int64), p])
-    return tf.random.stateless_uniform([], seed=pair, minval=0, maxval=below, dtype=tf.int64)
+    return tf.random.stateless_uniform([], seed=pair, minval=0, maxval=count, dtype=tf.int64)
 
 
 def _shuffled(tf: Any, key: Any, epoch: Any, index: Any, count: Any) -> Any:

@@ -45,7 +45,7 @@ class Chunk(NamedTuple):
     last: bool
 
 
-class _Listed(NamedTuple):
+class _VideoList(NamedTuple):
     """The V videos to read, the stores of both inputs (None without motion), and lengths L' [V]."""
 
     videos: Sequence[Video]
@@ -85,22 +85,24 @@ def eval_segments(
     Raises:
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
-    listed = _Listed(videos, (x, motion), common_clip_lengths(x, motion, videos))
-    rows = _segment_rows(listed, data, settings)
+    video_list = _VideoList(videos, (x, motion), common_clip_lengths(x, motion, videos))
+    rows = _segment_rows(video_list, data, settings)
 
     def batches() -> Iterator[Segments]:
         for start in range(0, len(rows), settings.batch):
             group = rows[start : start + settings.batch]
-            yield _segment_batch(listed, group, data, settings.batch)
+            yield _segment_batch(video_list, group, data, settings.batch)
 
     # Reads ahead in a thread, so that the next batch is ready when the device has done one.
     return prefetch(batches())
 
 
-def _segment_rows(listed: _Listed, data: DataConfig, settings: EvalConfig) -> list[_SegmentRow]:
+def _segment_rows(
+    video_list: _VideoList, data: DataConfig, settings: EvalConfig
+) -> list[_SegmentRow]:
     """Every different segment; a short video has fewer than S of them, so some count twice."""
     rows = []
-    for video, length in enumerate(listed.lengths):
+    for video, length in enumerate(video_list.lengths):
         starts = snippets.segment_starts(
             int(length), settings.segments, data.frames, rule=settings.segment_rule
         )
@@ -110,7 +112,7 @@ def _segment_rows(listed: _Listed, data: DataConfig, settings: EvalConfig) -> li
 
 
 def _segment_batch(
-    listed: _Listed, group: Sequence[_SegmentRow], data: DataConfig, batch: int
+    video_list: _VideoList, group: Sequence[_SegmentRow], data: DataConfig, batch: int
 ) -> Segments:
     """Reads at most `batch` segments; the rows behind them keep zeros and video -1."""
     video = np.full(batch, -1)
@@ -119,17 +121,19 @@ def _segment_batch(
     label = np.zeros(batch, np.int32)
     mask = np.zeros((batch, data.frames), bool)
     # Always full batches: another size would be compiled anew.
-    inputs = [_zeros(store, batch, data.frames) for store in listed.stores]
+    inputs = [_zeros(store, batch, data.frames) for store in video_list.stores]
     for index, row in enumerate(group):
         video[index], start[index], count[index] = row
-        length = int(listed.lengths[row.video])
+        length = int(video_list.lengths[row.video])
         _, exists = snippets.clip_indices(length, row.start, data.frames)
         mask[index] = exists | (data.short_clips == "count")
-        label[index] = listed.videos[row.video].label
+        label[index] = video_list.videos[row.video].label
         frame_count = int(exists.sum())
-        for values, store in zip(inputs, listed.stores, strict=True):
+        for values, store in zip(inputs, video_list.stores, strict=True):
             if values is not None:
-                store.fill(values[index, :frame_count], listed.videos[row.video].name, row.start)
+                store.fill(
+                    values[index, :frame_count], video_list.videos[row.video].name, row.start
+                )
                 # The last frame is repeated, as the mask says.
                 values[index, frame_count:] = values[index, frame_count - 1]
     weight = (video >= 0).astype(np.float32)
@@ -162,37 +166,39 @@ def video_chunks(
     Raises:
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
-    listed = _Listed(videos, (x, motion), common_clip_lengths(x, motion, videos))
-    return prefetch(_chunks(listed, batch, chunk))
+    video_list = _VideoList(videos, (x, motion), common_clip_lengths(x, motion, videos))
+    return prefetch(_chunks(video_list, batch, chunk))
 
 
-def _chunks(listed: _Listed, batch: int, frames: int) -> Iterator[Chunk]:
+def _chunks(video_list: _VideoList, batch: int, frames: int) -> Iterator[Chunk]:
     """The chunks of all groups of at most `batch` videos, one group after another."""
     # Videos of similar length are side by side, since a group takes as long as its longest one.
-    order = np.argsort(-listed.lengths, kind="stable")
+    order = np.argsort(-video_list.lengths, kind="stable")
     for first in range(0, len(order), batch):
         group = order[first : first + batch]
-        longest = int(listed.lengths[group[0]])
+        longest = int(video_list.lengths[group[0]])
         for start in range(0, longest, frames):
-            clip = _chunk_clip(listed, group, batch, start, frames)
+            clip = _chunk_clip(video_list, group, batch, start, frames)
             video = np.full(batch, -1)
             # Rows behind the group keep -1: the batch has one size, so that one program serves all.
             video[: len(group)] = group
             yield Chunk(clip, video, start, last=start + frames >= longest)
 
 
-def _chunk_clip(listed: _Listed, group: np.ndarray, batch: int, start: int, frames: int) -> Clip:
+def _chunk_clip(
+    video_list: _VideoList, group: np.ndarray, batch: int, start: int, frames: int
+) -> Clip:
     """The frames from `start` on of the videos of a group."""
-    inputs = [_zeros(store, batch, frames) for store in listed.stores]
+    inputs = [_zeros(store, batch, frames) for store in video_list.stores]
     mask = np.zeros((batch, frames), bool)
     for row, video in enumerate(group):
-        frame_count = min(frames, int(listed.lengths[video]) - start)
+        frame_count = min(frames, int(video_list.lengths[video]) - start)
         if frame_count <= 0:
             continue  # this video ended in a chunk before
         mask[row, :frame_count] = True
-        for values, store in zip(inputs, listed.stores, strict=True):
+        for values, store in zip(inputs, video_list.stores, strict=True):
             if values is not None:
-                store.fill(values[row, :frame_count], listed.videos[video].name, start)
+                store.fill(values[row, :frame_count], video_list.videos[video].name, start)
     return Clip(Inputs(*inputs), mask)
 
 

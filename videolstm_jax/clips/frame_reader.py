@@ -58,6 +58,7 @@ class FrameReader:
         self._flow = epath.Path(flow)
         self._fps = fps
         self._online = online
+        # Processes of their own: a damaged video may crash FFmpeg, and not the training with it.
         self._crew = guard.Crew(workers, limit=limit)
         self._cached_names: frozenset[str] = frozenset()
         self._cache: dict[str, np.ndarray] = {}

@@ -61,7 +61,9 @@ def draw_frames(
         video = order.video[order.first[label] + generator.integers(order.count[label])]
     else:
         video = generator.integers(len(videos), size=batch)
-    pairs = np.array([video.frames - 1 for video in videos])[video]
+    # Of each video in the list, then of those that were drawn.
+    pairs_of_list = np.array([listed_video.frames - 1 for listed_video in videos])
+    pairs = pairs_of_list[video]
     # A random number for each row is drawn whatever the lengths are: the draws behind it stay.
     frame = np.floor(generator.random(batch) * pairs).astype(np.int64)
     mirror = generator.random(batch) < 0.5
@@ -141,8 +143,10 @@ def frame_batch_videos(
       number: of the batch.
     """
     # Shifts are drawn after the videos, so their size does not matter here.
-    drawn = draw_frames(videos, number, batch=cfg.batch, seed=draws.seed, balanced=draws.balanced)
-    return [videos[index].name for index in drawn.video]
+    frame_draws = draw_frames(
+        videos, number, batch=cfg.batch, seed=draws.seed, balanced=draws.balanced
+    )
+    return [videos[index].name for index in frame_draws.video]
 
 
 def _problem(videos: Sequence[Video], cfg: ConvNetConfig, hosts: int) -> str:
@@ -184,7 +188,7 @@ def _frame_batches(
     with ThreadPoolExecutor(workers) as pool:
         while True:
             # All is drawn before anything is read, so that threads cannot change the draws.
-            drawn = draw_frames(
+            frame_draws = draw_frames(
                 videos,
                 step,
                 batch=cfg.batch,
@@ -196,11 +200,9 @@ def _frame_batches(
                 step, batch=cfg.batch, seed=draws.seed, side=reader.side, smallest=cfg.crop
             )
             # The whole batch is drawn, so that it is the same whatever the number of hosts.
-            video, frame, mirror, shift = (rows[own_rows] for rows in drawn)
-            images = np.stack(
-                list(pool.map(read_image, video, frame, mirror, shift, boxes[own_rows]))
-            )
-            yield images, labels[video]
+            own_draws = FrameDraws(*[rows[own_rows] for rows in frame_draws])
+            images = np.stack(list(pool.map(read_image, *own_draws, boxes[own_rows])))
+            yield images, labels[own_draws.video]
             step += 1
 
 

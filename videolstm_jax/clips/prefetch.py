@@ -11,15 +11,15 @@ T = TypeVar("T")
 
 
 def prefetch(elements: Iterator[T], depth: int = 2) -> Iterator[T]:
-    """Yields the same items, computed up to `depth` ahead of their use.
+    """Yields the same elements, computed up to `depth` ahead of their use.
 
     The thread starts when the first element is wanted, and ends when the iterator is closed or
     dropped. An error of `elements` is raised here, behind the elements that came before it.
     """
-    # Each entry is an item and None, or None and the error that ended the items.
+    # Each entry is an element and None, or None and the error that ended the elements.
     prefetched: queue.Queue = queue.Queue(depth)
-    stop = threading.Event()
-    thread = threading.Thread(target=_fill, args=(elements, prefetched, stop), daemon=True)
+    reader_gone = threading.Event()
+    thread = threading.Thread(target=_fill, args=(elements, prefetched, reader_gone), daemon=True)
     thread.start()
     try:
         while True:
@@ -30,28 +30,29 @@ def prefetch(elements: Iterator[T], depth: int = 2) -> Iterator[T]:
                 raise error
             yield element
     finally:
-        stop.set()
+        reader_gone.set()
         # A thread that is still reading would hold files open that the caller is about to remove.
         thread.join()
 
 
-def _fill(elements: Iterator, prefetched: queue.Queue, stop: threading.Event) -> None:
-    """Puts every item, and then the reason of the end, into the queue."""
+def _fill(elements: Iterator, prefetched: queue.Queue, reader_gone: threading.Event) -> None:
+    """Puts every element, and then the reason of the end, into the queue."""
     error: BaseException = StopIteration()
     try:
         for element in elements:
-            _put(prefetched, (element, None), stop)
-            if stop.is_set():
+            _put(prefetched, (element, None), reader_gone)
+            if reader_gone.is_set():
                 return
     # Also KeyboardInterrupt and SystemExit: a thread that dies silently leaves its reader waiting.
     except BaseException as raised:
         error = raised
-    _put(prefetched, (None, error), stop)
+    _put(prefetched, (None, error), reader_gone)
 
 
-def _put(prefetched: queue.Queue, element_or_error: tuple, stop: threading.Event) -> None:
+def _put(prefetched: queue.Queue, element_or_error: tuple, reader_gone: threading.Event) -> None:
     """Waits for room in the queue, but not where the reader has gone: it would be for ever."""
-    while not stop.is_set():
+    # In pieces of time: a queue cannot wait for room and for an event at once.
+    while not reader_gone.is_set():
         try:
             return prefetched.put(element_or_error, timeout=0.1)
         except queue.Full:

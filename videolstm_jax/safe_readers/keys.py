@@ -49,18 +49,19 @@ class KeySizes:
 
     def _replace(self, opcode: pickletools.OpcodeInfo) -> None:
         """Takes the arguments of an opcode from the stack, checks keys, and puts its results."""
-        before = opcode.stack_before
+        arguments = opcode.stack_before
         items: list[int] = []
         # POP takes a mark as well as a value.
-        takes_mark = pickletools.markobject in before
+        takes_mark = pickletools.markobject in arguments
         if takes_mark:
             items = self._items_to_mark()
-            before = before[: before.index(pickletools.markobject)]
-        fixed = self._stack[len(self._stack) - len(before) :]
-        if len(fixed) < len(before):
+            arguments = arguments[: arguments.index(pickletools.markobject)]
+        # Not `-len(arguments)`, which would take the whole stack for an opcode without arguments.
+        first = len(self._stack) - len(arguments)
+        if first < 0:
             raise FileError(f"not a whole pickle: {opcode.name} without its arguments")
-        del self._stack[len(self._stack) - len(before) :]
-        values = [size or 1 for size in fixed]
+        values = [size or 1 for size in self._stack[first:]]
+        del self._stack[first:]
         size = 1
         if opcode.name.startswith("TUPLE"):
             size = min(1 + sum(items) + sum(values), _MANY)

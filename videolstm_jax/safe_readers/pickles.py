@@ -226,7 +226,8 @@ def _without_stand_ins(value: Any, converted: dict[int, Any]) -> Any:
         return result
     if isinstance(value, list):
         result = converted[id(value)] = []
-        result.extend(_without_stand_ins(item, converted) for item in value)
+        for item in value:
+            result.append(_without_stand_ins(item, converted))
         return result
     if isinstance(value, tuple):
         # A tuple cannot be filled later; in a pickle it cannot contain itself except through one of

@@ -203,8 +203,10 @@ def _view_problem(tensor: Tensor, data: bytes) -> str:
     checks of size, strides and offset are therefore made here.
     """
     storage, offset, size, stride = tensor
-    numbers = [offset, storage.start, *size, *stride]
-    are_counts = all(isinstance(number, int) and number >= 0 for number in numbers)
+    are_counts = True
+    for number in (offset, storage.start, *size, *stride):
+        if not isinstance(number, int) or number < 0:
+            are_counts = False
     if len(size) != len(stride) or not are_counts:
         return f"has size {size}, stride {stride} and offset {offset}; expected whole numbers"
     width = _width(storage.kind.dtype)
@@ -230,6 +232,7 @@ def _array(tensor: Tensor, data: bytes) -> np.ndarray:
     if dtype == "bfloat16":
         dtype = "<u2"  # its bits; NumPy has no such type
     values = np.frombuffer(data, dtype, len(data) // width)
+    # Strides count numbers in a file of PyTorch, and bytes in NumPy.
     byte_strides = [step * width for step in stride]
     view = np.lib.stride_tricks.as_strided(values[first:], size, byte_strides, writeable=False)
     if storage.kind.dtype == "bfloat16":

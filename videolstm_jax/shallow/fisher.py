@@ -27,9 +27,14 @@ class FisherSums(NamedTuple):
     first: NDArray
     second: NDArray
 
-    def plus(self, other: FisherSums) -> FisherSums:
+    def plus(self, sums: FisherSums) -> FisherSums:
         """The sums over the rows of both."""
-        return FisherSums(*(a + b for a, b in zip(self, other, strict=True)))
+        return FisherSums(
+            self.count + sums.count,
+            self.zeroth + sums.zeroth,
+            self.first + sums.first,
+            self.second + sums.second,
+        )
 
 
 def no_fisher_sums(vocabulary: Vocabulary) -> FisherSums:

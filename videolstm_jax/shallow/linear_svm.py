@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 _FOLDS = 5
+# Far on both sides of 1, the margin of the nearest training videos; neighbours differ by a tenth.
 _TEMPERATURES = np.geomspace(0.02, 5.0, 60)
 _SMALLEST_VARIANCE = 1e-10
 """Of a direction of the training features, as a share of the largest; less is rounding."""
@@ -106,7 +107,9 @@ def _temperature(train: Labelled, classes: int, cost: float, seed: int) -> float
         return 1.0
     # Groups and not videos are held out: clips of one recording would answer for each other.
     order = np.random.default_rng(seed).permutation(len(groups))
-    fold_of_group = {groups[index]: place % _FOLDS for place, index in enumerate(order)}
+    fold_of_group = {}
+    for place, index in enumerate(order):
+        fold_of_group[groups[index]] = place % _FOLDS
     fold = np.array([fold_of_group[group] for group in train.group])
     margins = np.zeros((len(fold), classes))
     # Of the folds that there are: fewer groups than folds make fewer.

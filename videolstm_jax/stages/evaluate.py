@@ -16,8 +16,6 @@ from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import gather_rows, share_of
 from videolstm_jax.cluster.watchdog import READING, watchdog, watched_by_video
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset.training_list import check_test_list
-from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.accuracy import (
@@ -30,10 +28,10 @@ from videolstm_jax.measure.accuracy import (
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
 from videolstm_jax.results.evaluated import SCORES, VALIDATION_SCORES, remove_results
+from videolstm_jax.results.run_checks import check_evaluated_run
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures, verify_model_features
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.types import Dataset, Scores, Video, names_of
 from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir
@@ -72,7 +70,7 @@ def run(cfg: RunConfig) -> epath.Path:
     dataset = load_dataset(work.dataset)
     videos = dataset.part(cfg.eval.part)
     model = TrainedModel.of_run(work, cfg.run_name)
-    trained = _check_run(cfg, work, model, dataset, videos)
+    trained = check_evaluated_run(cfg, work, model, dataset, videos)
     features = model.open_features(work, stream=cfg.data.stream)
     # While the results of an earlier evaluation are still there.
     verify_model_features(features, videos, cfg.data.verify)
@@ -133,20 +131,6 @@ def _write_test(
     return path
 
 
-def _check_run(
-    cfg: RunConfig, work: Workdir, model: TrainedModel, dataset: Dataset, videos: Sequence[Video]
-) -> np.ndarray:
-    """Refuses a run that does not fit the folder; which videos it was trained on, [V] bool."""
-    _check_belongs(model, cfg, dataset)
-    fit_of_run(cfg, work, cfg.run_name)
-    # Validation videos that chose the checkpoint are in the training list; the file marks them.
-    allowed = cfg.eval.allow_trained or cfg.eval.part == "valid"
-    folder = model.place.folder
-    trained = check_test_list(names_of(videos), model.trained_on, folder, allowed=allowed)
-    _warn_of_other_list(model, dataset)
-    return trained
-
-
 def _print_accuracy(cfg: RunConfig, work: Workdir, dataset: Dataset, results: Scores) -> None:
     """Prints the accuracy on the test list, and what it is compared with."""
     # Videos that could not be read have no scores, and count as wrong.
@@ -173,9 +157,9 @@ def _write_validation(
         return path
     label = label_array(videos)
     save_scores(path, Scores(names_of(videos), scores, label, model.classes, trained, part="valid"))
-    right = top_k(scores, label)
+    correct = top_k(scores, label)
     note = trained_accuracy_note(trained)
-    print(f"{cfg.run_name}: {right} of {len(videos)} validation videos right{note}", flush=True)
+    print(f"{cfg.run_name}: {correct} of {len(videos)} validation videos right{note}", flush=True)
     return path
 
 
@@ -193,41 +177,6 @@ def _comparison(
     )
 
 
-def _check_belongs(model: TrainedModel, cfg: RunConfig, dataset: Dataset) -> None:
-    """Raises FileError where the run in the folder is of another cell or of other classes."""
-    # A renamed folder, or a list that was made anew, would mix two models without an error.
-    folder = model.place.folder
-    # By the checkpoint's own record, which a renamed folder keeps.
-    if model.config.cell != cfg.model.cell:
-        raise FileError(
-            f"{folder}: the checkpoint is of the cell {model.config.cell}; expected "
-            f"{cfg.model.cell}"
-        )
-    if model.classes != dataset.classes:
-        message = (
-            f"{folder}: the checkpoint has {len(model.classes)} classes and the list "
-            f"{Workdir(cfg.workdir).dataset} has {len(dataset.classes)}; expected the same in one "
-            "order"
-        )
-        differing = sorted(set(model.classes) ^ set(dataset.classes))
-        if differing:
-            message += f"; they differ in {', '.join(differing[:5])}"
-        raise FileError(message)
-
-
-def _warn_of_other_list(model: TrainedModel, dataset: Dataset) -> None:
-    """Prints where the training list has videos that the run was not trained on."""
-    # Such a video may have been one of the test list, which is then smaller than that of others.
-    unseen = sorted(set(names_of(dataset.listed("train"))) - set(model.trained_on))
-    # Runs of early versions do not know their list.
-    if model.trained_on and unseen:
-        print(
-            f"warning: the training list has {len(unseen)} videos that the run was not trained on, "
-            f"the first is {unseen[0]}: the list was changed after the training",
-            flush=True,
-        )
-
-
 def _write_whole_videos(
     cfg: RunConfig, model: TrainedModel, features: ModelFeatures, videos: Sequence[Video]
 ) -> None:
@@ -236,26 +185,26 @@ def _write_whole_videos(
     # A process may have no video, where there are fewer videos than processes.
     if not videos:
         return
-    for whole in watched_by_video(model.whole_videos(features, videos, cfg.eval)):
-        arrays = {"scores": whole.scores}
+    for outputs in watched_by_video(model.whole_videos(features, videos, cfg.eval)):
+        arrays = {"scores": outputs.scores}
         # What boxes are made of, so that `localize` needs no second pass over the features.
-        if whole.attention is not None:
-            arrays |= {"attention": whole.attention, "features": whole.features}
-        if whole.foreground is not None:
-            arrays["foreground"] = whole.foreground
-        write_arrays(work.evaluated_video(cfg.run_name, whole.video.name), **arrays)
+        if outputs.attention is not None:
+            arrays |= {"attention": outputs.attention, "features": outputs.features}
+        if outputs.foreground is not None:
+            arrays["foreground"] = outputs.foreground
+        write_arrays(work.evaluated_video(cfg.run_name, outputs.video.name), **arrays)
 
 
 def _video_scores(
     cfg: RunConfig, model: TrainedModel, features: ModelFeatures, videos: Sequence[Video]
 ) -> np.ndarray | None:
     """The scores [V, C] of all videos by their segments; None in all processes but the first."""
-    own = _own_videos(videos)
-    progress = ProgressLine(len(own), 0, unit="video")
+    own_videos = _own_videos(videos)
+    progress = ProgressLine(len(own_videos), 0, unit="video")
     rows: dict[str, np.ndarray] = {}
     # A generator: each video counts as soon as it is scored.
-    own_scores = watched_by_video(model.segments(features, own, cfg.data, cfg.eval))
-    for video, scores in zip(own, own_scores, strict=True):
+    own_scores = watched_by_video(model.segments(features, own_videos, cfg.data, cfg.eval))
+    for video, scores in zip(own_videos, own_scores, strict=True):
         rows[video.name] = scores
         progress.show(len(rows), {}, logged=len(rows) % PROGRESS_EVERY == 0)
     # By name: shares end at different times, and their order is not that of the list.
@@ -288,7 +237,9 @@ def _write_states(
         names = ", ".join(model.cell.states) or "none"
         print(f"no maps of the state {cfg.eval.states!r} are written; the cell has {names}")
         return
-    work, kind = Workdir(cfg.workdir), np.array(cfg.eval.states)
+    work = Workdir(cfg.workdir)
+    # As an array, since the file holds arrays only. It tells the page which state is shown.
+    kind = np.array(cfg.eval.states)
     # A pass of its own over few videos: the state of every test video would fill the disk.
     for video, states in model.states(features, videos, cfg.eval):
         maps = state_maps(states)

@@ -54,6 +54,8 @@ from videolstm_jax.workdir.layout import Workdir
 
 # Blocks of frames that are decoded ahead of the backbone.
 _PREFETCHED_BLOCKS = 4
+# Off a terminal, progress is printed every so many videos.
+_LOGGED_EVERY = 100
 
 
 def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
@@ -99,15 +101,19 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
 def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     """Writes the features of this worker's videos, and finishes the stores if it is the last."""
     # All are opened before any frame is read: a missing backbone is refused at once.
-    loaded = {}
+    fitted = {}
     for stream in streams:
-        loaded[stream] = backbone_to_extract_with(job, stream)
+        fitted[stream] = backbone_to_extract_with(job, stream)
     backbones = {}
+    # Two workers that both make the settings of a store would mix them.
     with one_shard_at_a_time(job, streams):
-        for stream, trained in loaded.items():
-            backbones[stream] = open_stores_to_fill(job, trained, stream)
+        for stream, backbone in fitted.items():
+            backbones[stream] = open_stores_to_fill(job, backbone, stream)
     views = views_to_extract(job, backbones)
-    videos = [video for video in job.dataset.videos if video.name in views]
+    videos = []
+    for video in job.dataset.videos:
+        if video.name in views:
+            videos.append(video)
     _check_sources(job, videos, backbones)
     _print_mirrored(videos, views, backbones)
     _write_features(_blocks(job, videos, views, backbones), views, backbones)
@@ -141,7 +147,8 @@ def _check_sources(
     job: ExtractionJob, videos: Sequence[Video], backbones: Mapping[str, BackboneWithStores]
 ) -> None:
     """Raises VideoError or FileError where a file is not as `prepare` found or wrote it."""
-    if "rgb" in backbones:  # the flow backbone alone reads stored flow, not the videos
+    # The flow backbone alone reads stored flow, not the videos.
+    if "rgb" in backbones:
         check_fingerprints(job.index, videos)
     if "flow" in backbones:
         check_flow(job.work, videos, job.cfg.data.verify)
@@ -200,7 +207,7 @@ def _write_features(
     """Writes the features of each video; decoding runs ahead in a thread of its own."""
     progress = ProgressLine(len(views), 0, unit="video")
     start = time.monotonic()
-    frames = number = written = 0
+    frames = finished_videos = finished_views = 0
     # Of the blocks of the current video; blocks of its views come in turn.
     features: dict[View, list[dict[str, np.ndarray]]] = {"filmed": [], "mirrored": []}
     for block in prefetch(blocks, depth=_PREFETCHED_BLOCKS):
@@ -211,12 +218,14 @@ def _write_features(
         write_extracted_features(block, features[block.view], backbone.writers[block.view])
         features[block.view] = []
         frames += block.video.frames - 1
-        written += 1
+        finished_views += 1
         # A video counts when all its streams are written in all its views.
-        if written == len(backbones) * len(views[block.video.name]):
-            number, written = number + 1, 0
+        if finished_views == len(backbones) * len(views[block.video.name]):
+            finished_videos += 1
+            finished_views = 0
             rate = frames / (time.monotonic() - start) / len(backbones)
-            progress.show(number, {"frames/s": rate}, logged=number % 100 == 0)
+            is_logged = finished_videos % _LOGGED_EVERY == 0
+            progress.show(finished_videos, {"frames/s": rate}, logged=is_logged)
 
 
 def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:

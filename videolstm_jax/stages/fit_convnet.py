@@ -199,7 +199,7 @@ def _batches(backbone: _Fit) -> FrameBatches:
         # themselves must find the same files.
         if cfg.data.stream == "rgb" or cfg.flow.online:
             check_fingerprints(backbone.index, videos)
-        drawn = frame_batches(
+        batches = frame_batches(
             videos,
             backbone.reader,
             cfg.convnet,
@@ -208,9 +208,17 @@ def _batches(backbone: _Fit) -> FrameBatches:
             workers=cfg.data.workers,
         )
         # Frames are read and prepared in a thread of its own, while the network is trained.
-        return prefetch((network.prepare(images), labels) for images, labels in drawn)
+        return prefetch(_prepared(network, batches))
 
     return batches_from
+
+
+def _prepared(
+    network: ImageNetwork, batches: Iterator[tuple[np.ndarray, np.ndarray]]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields the batches with their frames as the network reads them."""
+    for images, labels in batches:
+        yield network.prepare(images), labels
 
 
 # ---- training ------------------------------------------------------------------------------------

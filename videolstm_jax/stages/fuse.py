@@ -29,6 +29,8 @@ from videolstm_jax.workdir.dataset_json import load_labels_of_bad_videos
 from videolstm_jax.workdir.layout import Workdir, check_layout
 from videolstm_jax.workdir.scores_npz import save_scores
 
+_FOREIGN_SUFFIXES = (".csv", ".json", ".mat", ".pkl")
+"""Endings of score files of other programs, which `videolstm scores import` reads."""
 _OTHER_METHOD = {"product": "mean", "mean": "product"}
 """The method that the result of each method is compared with."""
 
@@ -133,8 +135,8 @@ def _print_accuracies(
     for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
         _print_row(name, stream, missing, f"  weight {weight:g}")
     _print_row(cfg.fuse.method, fused, missing, f"  -> {work.fused(cfg.fuse.name)}")
-    other = _OTHER_METHOD[cfg.fuse.method]
-    _print_row(f"{other}, for comparison", fusions[other], missing)
+    other_method = _OTHER_METHOD[cfg.fuse.method]
+    _print_row(f"{other_method}, for comparison", fusions[other_method], missing)
     if missing:
         print(
             f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
@@ -158,11 +160,11 @@ def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
     weights = cfg.fuse.weights or (1.0,) * len(names)
     paths = tuple(work.scores(name) for name in names)
     # Only imported files are checked, and known to be probabilities.
-    to_import = [name for name in names if name.endswith((".csv", ".json", ".mat", ".pkl"))]
+    foreign_file = _first_foreign_file(names)
     problem = ""
-    if to_import:
-        source = to_import[0]
-        problem = f"runs has {source}; first give `videolstm scores import {source} NAME.npz`"
+    if foreign_file:
+        problem = f"runs has {foreign_file}; first give `videolstm scores import {foreign_file} "
+        problem += "NAME.npz`"
     elif not names:
         problem = "runs is (); expected the names of runs, or paths of score files"
     elif len(set(names)) != len(names):
@@ -183,6 +185,14 @@ def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
     return _Fusion(names, weights, paths)
 
 
+def _first_foreign_file(names: Sequence[str]) -> str:
+    """The first name that is a score file of another program; empty where none is."""
+    for name in names:
+        if name.endswith(_FOREIGN_SUFFIXES):
+            return name
+    return ""
+
+
 def _print_search(searched: ValidationSearch) -> None:
     search = searched.search
     print(
@@ -198,23 +208,31 @@ def _record(
     """What was fused, and how its weights came about."""
     search = None
     if searched is not None:
+        # Every candidate, so that a reader sees how flat the maximum is.
+        tried = []
+        for candidate in searched.search.candidates:
+            tried.append(TriedWeights(*candidate))
         search = SearchRecord(
-            tuple(_place(cfg, path) for path in searched.files),
+            _places(cfg, searched.files),
             len(searched.trained),
             int(searched.trained.sum()),
             best=TriedWeights(*searched.search.best),
             equal=TriedWeights(*searched.search.equal),
-            tried=tuple(TriedWeights(*candidate) for candidate in searched.search.candidates),
+            tried=tuple(tried),
         )
     return FusionRecord(
         cfg.fuse.method,
-        tuple(_place(cfg, name) for name in fusion.names),
+        _places(cfg, fusion.names),
         fusion.weights,
         fused.part,
         len(fused.videos),
         top_k(fused.scores, fused.label),
         search,
     )
+
+
+def _places(cfg: RunConfig, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(_place(cfg, name) for name in names)
 
 
 def _place(cfg: RunConfig, name: str) -> str:
@@ -236,7 +254,7 @@ def _accuracy(scores: np.ndarray, label: Sequence[int], missing: int) -> str:
     if not len(label):
         return "no videos"
     # They have no scores, but were to be classified: whoever skips hard videos gains nothing.
-    right, total = top_k(scores, label), len(label) + missing
-    share = wilson(right, total)
+    correct, total = top_k(scores, label), len(label) + missing
+    share = wilson(correct, total)
     low, high = 100 * share.low, 100 * share.high
-    return f"{right:>5} of {total} right, {100 * share.value:.2f} % ({low:.1f} to {high:.1f})"
+    return f"{correct:>5} of {total} right, {100 * share.value:.2f} % ({low:.1f} to {high:.1f})"

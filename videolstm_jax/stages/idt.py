@@ -81,10 +81,14 @@ def _write_scores(
         path, source_path = folder / "fisher" / f"{video.name}.npz", paths[video.name]
         features[index] = _fisher_vector(path, source_path, cfg.idt.length, vocabularies, digest)
     path, temperature = save_svm_scores(cfg, NAME, dataset, features, cfg.idt.cost)
+    # As many as were fitted, which are fewer than the settings ask for where there is little data.
+    components = {}
+    for name, vocabulary in vocabularies.items():
+        components[name] = len(vocabulary.weights)
     record = {
         "length": cfg.idt.length,
         "samples": len(samples["hog"]),
-        "components": {name: len(v.weights) for name, v in vocabularies.items()},
+        "components": components,
         "cost": cfg.idt.cost,
         "temperature": temperature,
         "vocabulary_sha256": digest,
@@ -171,4 +175,6 @@ def _kept_vector(path: epath.Path, origin: str) -> np.ndarray | None:
     if not path.exists():
         return None
     vector, stored_origin = read_arrays(path, "vector", "origin")
-    return vector if str(stored_origin) == origin else None
+    if str(stored_origin) != origin:
+        return None
+    return vector

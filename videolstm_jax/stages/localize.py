@@ -90,11 +90,14 @@ def run(cfg: RunConfig) -> epath.Path:
     task = _open_task(cfg)
     variant, work = cfg.localize.name, task.work
     results = (work.tubes(cfg.run_name, variant), work.tube_measures(cfg.run_name, variant))
+    lock_name = ".localize.lock"
+    # Other settings have other files, so they may be tried side by side.
+    if variant:
+        lock_name = f".localize-{variant}.lock"
     lock = team_writer(
         work.run(cfg.run_name),
         "localize",
-        # Other settings have other files, so they may be tried side by side.
-        name=f".localize-{variant}.lock" if variant else ".localize.lock",
+        name=lock_name,
         is_ours=lambda target: target in results,
         below=False,
         # An evaluation removes the tubes of earlier scores.
@@ -155,13 +158,16 @@ def _measured(task: _Task, videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
     # Frame scores rank the boxes of frame-mAP only where they belong to the tubes: fused scores
     # have none, and several tubes of a frame would have the same.
     rank_by_frame = task.fused is None and cfg.localize.tubes == 1
+    tubes = 0
+    for video in videos:
+        tubes += len(video.tracks)
     return {
         "run": cfg.run_name,
         "scores": cfg.localize.scores or "mean of frame scores",
         "settings": dataclasses.asdict(cfg.localize),
         "classes": list(task.dataset.classes),
         "videos": len(videos),
-        "tubes": sum(len(video.tracks) for video in videos),
+        "tubes": tubes,
         **measure_localized_videos(videos, MeasureOptions(cfg.localize, rank_by_frame, cfg.seed)),
     }
 
@@ -194,10 +200,13 @@ def _fused_scores(
         )
     # By name: the file may be of another program, in an order of its own.
     rows = dict(zip(scores.videos, scores.scores, strict=True))
-    missing = [video.name for video in videos if video.name not in rows]
-    if missing:
+    unscored = []
+    for video in videos:
+        if video.name not in rows:
+            unscored.append(video.name)
+    if unscored:
         raise FileError(
-            f"{path} lacks {len(missing)} of {len(videos)} test videos, the first is {missing[0]}"
+            f"{path} lacks {len(unscored)} of {len(videos)} test videos, the first is {unscored[0]}"
         )
     return rows
 
@@ -243,8 +252,8 @@ def _localize(task: _Task, video: Video) -> LocalizedVideo:
     else:
         scores = task.fused[video.name]
     # The attention of L frames may have L - 1 maps: the last frame has the scores before it.
-    missing = video.frames - len(frame_scores)
-    every_frame = np.concatenate([frame_scores, np.repeat(frame_scores[-1:], missing, axis=0)])
+    last_rows = np.repeat(frame_scores[-1:], video.frames - len(frame_scores), axis=0)
+    every_frame = np.concatenate([frame_scores, last_rows])
     localized = LocalizedVideo(
         video=video,
         output=VideoOutput(video.name, scores, frame_scores, attention),

@@ -85,8 +85,9 @@ def _score_sizes(work: Workdir, dataset: Dataset, missing: Sequence[int] | np.nd
     """Writes the baseline on size and length, and warns where it is better than chance."""
     train, test = dataset.part("train"), dataset.part("test")
     # Of imported features nobody knows the size of the videos.
-    if not all(video.width and video.height for video in (*train, *test)):
-        return
+    for video in (*train, *test):
+        if not video.width or not video.height:
+            return
     scores = _save_scores(work, SIZE_BASELINE, dataset, _sizes(train), _sizes(test))
     label = label_array(test)
     print(
@@ -112,8 +113,10 @@ def _save_scores(
 
 def _sizes(videos: Sequence[Video]) -> np.ndarray:
     """The size and length of each video as a row."""
-    table = np.array([(video.width, video.height, video.frames) for video in videos])
-    return size_and_length_of_videos(*table.T)
+    rows = []
+    for video in videos:
+        rows.append((video.width, video.height, video.frames))
+    return size_and_length_of_videos(*np.array(rows).T)
 
 
 def _energies(work: Workdir, videos: Sequence[Video]) -> np.ndarray:

@@ -77,23 +77,23 @@ def _means(
 ) -> dict[str, np.ndarray]:
     """The mean probabilities [1000] of each video; those that are there already are read."""
     folder = work.run(NAME) / "means"
-    means, origins, missing = {}, {}, []
+    means, origins, videos_to_do = {}, {}, []
     for video in videos:
         # The fingerprint stands for the file, and the stride for the frames of it. The network is
         # fixed.
         origins[video.name] = f"{fingerprints[video.name]}, stride {cfg.objects.stride}"
         mean = _kept_mean(folder / f"{video.name}.npz", origins[video.name])
         if mean is None:
-            missing.append(video)
+            videos_to_do.append(video)
         else:
             means[video.name] = mean
-    if not missing:
+    if not videos_to_do:
         return means
     # Not opened where nothing is missing: weights would be read, and a program compiled, for
     # nothing.
     classify = imagenet_classifier(SIDE, cfg.objects.batch)
-    frames_of_videos = counted(_decoded(cfg, missing), len(missing), "objects: videos")
-    for video, frames in zip(missing, frames_of_videos, strict=True):
+    frames_of_videos = counted(_decoded(cfg, videos_to_do), len(videos_to_do), "objects: videos")
+    for video, frames in zip(videos_to_do, frames_of_videos, strict=True):
         mean = classify(frames[:: cfg.objects.stride]).mean(0)
         origin = np.array(origins[video.name], str)
         write_arrays(folder / f"{video.name}.npz", mean=mean, origin=origin)
@@ -106,7 +106,9 @@ def _kept_mean(path: epath.Path, origin: str) -> np.ndarray | None:
     if not path.exists():
         return None
     mean, stored_origin = read_arrays(path, "mean", "origin")
-    return mean if str(stored_origin) == origin else None
+    if str(stored_origin) != origin:
+        return None
+    return mean
 
 
 def _decoded(cfg: RunConfig, videos: Sequence[Video]) -> Iterator[np.ndarray]:

@@ -98,14 +98,14 @@ def _draw(results: _RunResults, video: Video, path: epath.Path, side: int) -> No
 
 def _listed_videos(work: Workdir, dataset: Dataset, names: Sequence[str]) -> list[Video]:
     """The videos of these names; all are looked up before the first is drawn."""
-    listed = {video.name: video for video in dataset.videos}
+    video_of = {video.name: video for video in dataset.videos}
     for name in names:
-        if name not in listed:
-            example = next(iter(listed))
+        if name not in video_of:
+            example = next(iter(video_of))
             raise FileError(
                 f"{work.dataset} does not list {name}; expected a name such as {example}"
             )
-    return [listed[name] for name in names]
+    return [video_of[name] for name in names]
 
 
 def _labels_by_segments(work: Workdir, name: str) -> dict[str, int]:

@@ -138,21 +138,23 @@ def _read(
     damage = None
     try:
         while True:
-            began = time.perf_counter()
+            start_time = time.perf_counter()
             # Timed with `next`: a `for` would hide how long decoding, or the camera, lets the model
             # wait.
             following = next(frames, None)
             if following is None:
                 break
-            decoded = time.perf_counter() - began
-            before, frame = frame, following
+            decode_seconds = time.perf_counter() - start_time
+            previous_frame, frame = frame, following
             prediction = predictor(frame)
             if prediction is None:
                 continue
             # With flow the prediction is of the frame before the one that was just read.
-            predicted = frame if predictor.delay == 0 or before is None else before
-            drawn = film.add(predicted, prediction)
-            latency.add({"decode": decoded, **prediction.seconds, **drawn})
+            predicted_frame = frame
+            if predictor.delay and previous_frame is not None:
+                predicted_frame = previous_frame
+            film_seconds = film.add(predicted_frame, prediction)
+            latency.add({"decode": decode_seconds, **prediction.seconds, **film_seconds})
             line.show(prediction)
     except KeyboardInterrupt:
         print("\npredict: interrupted", flush=True)
@@ -201,7 +203,8 @@ class _StatusLine:
         for label in np.argsort(-prediction.mean, kind="stable")[:BEST_CLASSES]:
             parts.append(f"{self._classes[label]} {prediction.mean[label]:.2f}")
         if prediction.box is not None:
-            parts.append("box " + " ".join(f"{side:.0f}" for side in prediction.box))
+            left, top, right, bottom = prediction.box
+            parts.append(f"box {left:.0f} {top:.0f} {right:.0f} {bottom:.0f}")
         if prediction.frame > 1:
             # Over all frames but the first; the rate of a single frame jumps too much to be read.
             rate = (prediction.frame - 1) / (now - self._begun)

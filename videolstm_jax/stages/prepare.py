@@ -62,19 +62,20 @@ def run(
     """
     work = Workdir(cfg.workdir)
     check_layout(work)
-    flow_methods.flow_method(cfg.flow.method)  # fails before any work where OpenCV is missing
+    # Before any work: it is refused where OpenCV is missing.
+    flow_methods.flow_method(cfg.flow.method)
     if not team.current_team().is_first:
         # Process 0 lists the videos and collects the results.
         if not cfg.flow.online:
             flow_shares.help_with_flow(cfg, work.flow)
         return work.path
-    own = (work.dataset, work.bad, work.truth)
+    results = (work.dataset, work.bad, work.truth)
     lock = team_writer(
         work.path,
         "prepare",
         name=".prepare.lock",
         # Not the whole work folder: other stages may write in it now.
-        is_ours=lambda target: target in own,
+        is_ours=lambda target: target in results,
         below=False,
         break_lock=cfg.break_lock,
     )
@@ -99,7 +100,8 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     claim_flow_folder(work.flow / "settings.json", settings)
     on_listed(listed)
 
-    _remove(work.flow / "index.json")  # without it, later stages refuse the half-written folder
+    # Without it, later stages refuse the folder while it is half written.
+    _remove(work.flow / "index.json")
     fingerprints = video_fingerprints(listed.videos)
     decoder = VideoDecoder(cfg.data, listed)
     flow_files = None
@@ -144,7 +146,8 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
     for stream, channels in STREAM_CHANNELS.items():
         network = image_network(convnet_of(cfg, stream), channels, len(dataset.classes))
         network = tapped_network(network, cfg.train.backbone_from)
-        frame_floats += sum(math.prod(shape) for shape in network.layers.values())
+        for shape in network.layers.values():
+            frame_floats += math.prod(shape)
     sizes = []
     frame_format = flow_writing.stored_flow_frame_format(cfg)
     for video in dataset.videos:
@@ -204,9 +207,12 @@ def _write_flow(
 ) -> dict[str, int]:
     """Tells what is left to do, and does it; L of every good video by name."""
     stored = flow_writing.read_stored_flow(target)
-    missing = [video for video in listed.videos if video.name not in stored.frames]
-    if missing:
-        cost = estimate_cost(cfg, listed._replace(videos=tuple(missing)))
+    videos_to_do = []
+    for video in listed.videos:
+        if video.name not in stored.frames:
+            videos_to_do.append(video)
+    if videos_to_do:
+        cost = estimate_cost(cfg, listed._replace(videos=tuple(videos_to_do)))
         print(
             f"prepare: {len(stored.frames)} of {len(listed.videos)} videos have their flow; for "
             f"the others, {cost}",

@@ -68,7 +68,8 @@ def _write_page(cfg: RunConfig, work: Workdir, contents: WorkFolderContents) -> 
     # After its films, and before those of an earlier page go: no page shows a film that is missing.
     path = work.report / "index.html"
     files.write_bytes(path, html.encode())
-    _remove_other_films(work.report / "videos", {card.film for card in examples.examples})
+    films = {card.film for card in examples.examples}
+    _remove_other_films(work.report / "videos", films)
     print(f"report: {len(rows)} results, {len(examples.examples)} examples", flush=True)
     return path
 

@@ -89,7 +89,9 @@ def run(cfg: RunConfig) -> epath.Path:
         is_ours=lambda target: not is_result(folder, target),
     )
     with lock:
-        count = sum(leaf.size for leaf in jax.tree.leaves(training.model.params))
+        count = 0
+        for leaf in jax.tree.leaves(training.model.params):
+            count += leaf.size
         print(
             f"trains {cfg.run_name}, {count:,} parameters, on {mesh_text(mesh)}: {folder}",
             flush=True,

@@ -50,22 +50,25 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     dataset = load_dataset(work.dataset)
     index = read_flow_index(work, cfg.data)
     # Not the unused ones: nothing is trained or scored on them, and trajectories take hours.
-    listed = [video for video in dataset.videos if video.part != "unused"]
-    check_fingerprints(index, listed)
+    videos = []
+    for video in dataset.videos:
+        if video.part != "unused":
+            videos.append(video)
+    check_fingerprints(index, videos)
     with _sole_writer(cfg, work.trajectories, shard):
-        own = {_trajectory_path(work, video) for video in shard.of(listed)}
+        own_paths = {_trajectory_path(work, video) for video in shard.of(videos)}
         # Not all files: other shards may be writing their videos.
-        remove_unfinished(work.trajectories, lambda target: target in own)
+        remove_unfinished(work.trajectories, lambda target: target in own_paths)
         with _one_at_a_time(work.trajectories):
             remove_unfinished_of(work.trajectories / "settings.json")
             _keep_settings(cfg, work.trajectories / "settings.json")
-        missing = []
-        for video in shard.of(listed):
+        videos_to_do = []
+        for video in shard.of(videos):
             path = _trajectory_path(work, video)
             # A file of a video that was replaced since then has the size of the one before.
             if trajectory_note(path) != index["source"][video.name]:
-                missing.append(video)
-        _write_trajectories(cfg, work, missing, index["source"])
+                videos_to_do.append(video)
+        _write_trajectories(cfg, work, videos_to_do, index["source"])
     return work.trajectories
 
 

@@ -64,7 +64,9 @@ def find_videos(folder: PathLike) -> FolderContent:
     """
     folder = epath.Path(folder)
     class_folders = find_class_folders(folder)
-    files = [FilesBelow(class_folder.path) for class_folder in class_folders]
+    files = []
+    for class_folder in class_folders:
+        files.append(FilesBelow(class_folder.path))
     # Before the parts are looked for: a video of an unknown name may lie beside all parts.
     find_unknown_videos(files)
     has_parts = class_folders_have_parts(files)
@@ -162,21 +164,27 @@ def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo
     Raises:
       FileError: a file is in two classes, or in two parts.
     """
-    real = real_video_paths([video.path for video in videos])
-    are_links = [is_linked_file(video.path, path) for video, path in zip(videos, real, strict=True)]
-    # By the place in `videos`, to keep its order.
+    # All at once: folders that many files share are then followed once.
+    real_paths = real_video_paths([video.path for video in videos])
+    file_rows, link_rows = [], []
+    for row, video in enumerate(videos):
+        if is_linked_file(video.path, real_paths[row]):
+            link_rows.append(row)
+        else:
+            file_rows.append(row)
+    # By the row in `videos`, to keep its order.
     first_of: dict[str, int] = {}
     # Files before links, so that the file's own name is the one that is kept.
-    for at in sorted(range(len(videos)), key=are_links.__getitem__):
-        video = videos[at]
-        first = videos[first_of.setdefault(real[at], at)]
+    for row in [*file_rows, *link_rows]:
+        video = videos[row]
+        first = videos[first_of.setdefault(real_paths[row], row)]
         if (first.label, first.part) != (video.label, video.part):
             raise FileError(
                 f"{video.path} and {first.path} are one file; expected it in one class and one part"
             )
     distinct = []
-    for at in sorted(first_of.values()):
-        distinct.append(videos[at])
+    for row in sorted(first_of.values()):
+        distinct.append(videos[row])
     return distinct, len(videos) - len(distinct)
 
 

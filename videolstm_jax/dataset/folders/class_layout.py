@@ -141,4 +141,8 @@ def _with_videos(folders: Sequence[epath.Path]) -> list[epath.Path]:
 
 def direct_videos(folder: epath.Path) -> list[epath.Path]:
     """The videos in the folder itself, by their names."""
-    return [path for path in sorted(folder.iterdir()) if is_video_name(path.name)]
+    videos = []
+    for path in sorted(folder.iterdir()):
+        if is_video_name(path.name):
+            videos.append(path)
+    return videos

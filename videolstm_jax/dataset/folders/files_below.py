@@ -36,7 +36,7 @@ class FilesBelow:
             elif suffix not in video_names.VIDEO_SUFFIXES:
                 self.unknown.append((place, path))
             elif not video_content.is_regular_video_file(path):
-                self.unreadable["broken link" if os.path.islink(path) else "device or pipe"] += 1
+                self.unreadable[_unreadable_kind(path)] += 1
             elif suffix in video_names.TEXT_SUFFIXES and video_content.begins_with_text(path):
                 self.other[suffix] += 1
             else:
@@ -57,9 +57,9 @@ def _walk(
             yield place, path
             continue
         # A link to a folder above would never end, or take other classes for this one.
-        real = os.path.realpath(path)
-        if real not in ancestors and not ancestors[-1].startswith(f"{real}/"):
-            yield from _walk(path, posixpath.join(place, path.name), (*ancestors, real))
+        real_path = os.path.realpath(path)
+        if real_path not in ancestors and not ancestors[-1].startswith(f"{real_path}/"):
+            yield from _walk(path, posixpath.join(place, path.name), (*ancestors, real_path))
 
 
 def find_unknown_videos(files: Sequence[FilesBelow]) -> None:
@@ -125,6 +125,12 @@ def _counted(kinds: Counter[str]) -> str:
     return ", ".join(phrases)
 
 
+def _unreadable_kind(path: epath.Path) -> str:
+    if os.path.islink(path):
+        return "broken link"
+    return "device or pipe"
+
+
 def _kind(path: epath.Path) -> str:
     return video_names.video_suffix(path.name) or "without a suffix"
 
@@ -173,22 +179,25 @@ def real_video_path(path: epath.Path) -> str:
 def real_video_paths(paths: Sequence[epath.Path]) -> list[str]:
     """The real path of each file; links above a folder are followed once for all its files."""
     real_folders: dict[str, str] = {}
-    real = []
+    real_paths = []
     for path in paths:
         if _in_bucket(path):
-            real.append(real_video_path(path))
+            real_paths.append(real_video_path(path))
             continue
         folder, name = os.path.split(os.fspath(path))
         if folder not in real_folders:
             real_folders[folder] = os.path.realpath(folder)
         file = os.path.join(real_folders[folder], name)
-        real.append(os.path.realpath(file) if os.path.islink(file) else file)
-    return real
+        # Most files are no links. To ask for one is a single call of the system.
+        if os.path.islink(file):
+            file = os.path.realpath(file)
+        real_paths.append(file)
+    return real_paths
 
 
-def is_linked_file(path: epath.Path, real: str) -> bool:
+def is_linked_file(path: epath.Path, real_path: str) -> bool:
     """Whether a link leads to a file, its own or that of a folder above, from its real path."""
-    return not _in_bucket(path) and real != os.path.abspath(path)
+    return not _in_bucket(path) and real_path != os.path.abspath(path)
 
 
 def _in_bucket(path: epath.Path) -> bool:

@@ -21,7 +21,7 @@ from videolstm_jax.dataset.lists import official_lists
 from videolstm_jax.dataset.splits.parts import ListedVideo, videos_of_part
 from videolstm_jax.dataset.tfds import hmdb51
 from videolstm_jax.errors import FileError, VideoError
-from videolstm_jax.types import Tube
+from videolstm_jax.types import Tube, names_of
 from videolstm_jax.video import decode, guard
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -77,8 +77,8 @@ class Hmdb51(tfds.core.GeneratorBasedBuilder):
             "test": self._generate_examples(by_part["test"]),
         }
 
-    def _generate_examples(self, listed: Sequence[ListedVideo]) -> Iterator[tuple[str, dict]]:
-        for video, frames in _decode_all(listed):
+    def _generate_examples(self, videos: Sequence[ListedVideo]) -> Iterator[tuple[str, dict]]:
+        for video, frames in _decode_all(videos):
             yield video.name, _example(video, frames)
 
 
@@ -125,7 +125,8 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
             tubes.setdefault(detection.video, []).append(detection.tube)
         by_part = _list_by_part(videos, lists, self.builder_config.split, classes=("ucf101_24",))
         # Tubes of another set, or names in another form, would give a set without any box.
-        if not any(video.name in tubes for video in (*by_part["train"], *by_part["test"])):
+        names = names_of([*by_part["train"], *by_part["test"]])
+        if tubes.keys().isdisjoint(names):
             example = by_part["train"][0].name
             raise FileError(
                 f"{path}: no tube of any listed video; expected names such as {example}"
@@ -136,10 +137,11 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(
-        self, listed: Sequence[ListedVideo], path: str, tubes: dict[str, list[Tube]]
+        self, videos: Sequence[ListedVideo], path: str, tubes: dict[str, list[Tube]]
     ) -> Iterator[tuple[str, dict]]:
-        for video, frames in _decode_all(listed):
+        for video, frames in _decode_all(videos):
             rows = _tube_rows(tubes.get(video.name, []))
+            # A tube behind the end of a video would be of another cut of it, with other frames.
             last = 0
             for row in rows:
                 last = max(last, row["frame"])
@@ -155,21 +157,24 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
 
 
 def _dataset_info(
-    builder: tfds.core.DatasetBuilder, description: str, classes: Sequence[str], **more: Any
+    builder: tfds.core.DatasetBuilder,
+    description: str,
+    classes: Sequence[str],
+    **features: Any,
 ) -> tfds.core.DatasetInfo:
     """Frames as JPEG like those of tensorflow-datasets' own ucf101, class, name, group and fps."""
-    features = {
+    all_features = {
         "video": tfds.features.Video((None, None, None, 3), encoding_format="jpeg"),
         "label": tfds.features.ClassLabel(names=list(classes)),
         "name": tfds.features.Text(),
         "group": tfds.features.Text(),
         "fps": np.float32,
-        **more,
+        **features,
     }
     return tfds.core.DatasetInfo(
         builder=builder,
         description=description,
-        features=tfds.features.FeaturesDict(features),
+        features=tfds.features.FeaturesDict(all_features),
     )
 
 
@@ -199,16 +204,20 @@ def _list_by_part(
     """The videos of the training and the test list of one split."""
     # The code that lists folders for `prepare`, so that both give the same parts and groups.
     cfg = DataConfig(videos=str(videos), lists=str(lists), split=split, classes=classes)
-    listed = list_videos(cfg).videos
-    return {"train": videos_of_part(listed, "train"), "test": videos_of_part(listed, "test")}
+    listing = list_videos(cfg)
+    return {
+        "train": videos_of_part(listing.videos, "train"),
+        "test": videos_of_part(listing.videos, "test"),
+    }
 
 
-def _decode_all(listed: Sequence[ListedVideo]) -> Iterator[tuple[ListedVideo, np.ndarray]]:
+def _decode_all(videos: Sequence[ListedVideo]) -> Iterator[tuple[ListedVideo, np.ndarray]]:
     """Yields each video with its frames [L, H, W, 3], decoded in worker processes."""
     # In other processes: a damaged video may crash FFmpeg, and a build takes hours.
-    decoded = guard.read_all_videos([video.path for video in listed])
-    for video, frames in zip(listed, decoded, strict=True):
+    decoded = guard.read_all_videos([video.path for video in videos])
+    for video, frames in zip(videos, decoded, strict=True):
         if isinstance(frames, VideoError):
+            # A set with a missing video would be another set under the same name.
             raise frames
         yield video, frames
 
@@ -218,6 +227,7 @@ def _decode_all(listed: Sequence[ListedVideo]) -> Iterator[tuple[ListedVideo, np
 
 def _find_tubes(manual_dir: epath.Path) -> epath.Path:
     """The first file of tubes that exists."""
+    # The corrected annotations first, which most published results are measured by.
     for name in TUBE_FILES:
         if (manual_dir / name).exists():
             return manual_dir / name
@@ -247,7 +257,10 @@ def _find_unpacked(dl_manager: tfds.download.DownloadManager, *names: str) -> ep
 def _content_folder(folder: epath.Path) -> epath.Path:
     """The folder itself, or the one that it wraps: archives hold a folder of their own name."""
     # macOS adds .DS_Store and __MACOSX to the archives that it makes.
-    content = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+    content = []
+    for path in folder.iterdir():
+        if not path.name.startswith((".", "__MACOSX")):
+            content.append(path)
     if len(content) == 1 and content[0].is_dir():
         return _content_folder(content[0])
     return folder

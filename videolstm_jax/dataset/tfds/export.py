@@ -93,13 +93,14 @@ def _is_complete(marker: epath.Path, settings: dict[str, str]) -> bool:
     if not marker.exists():
         return False
     content = files.read_object(marker)
-    if any(content.get(name) != value for name, value in settings.items()):
-        data_dir = content.get("data_dir") or "the usual place"
-        wanted_dir = settings["data_dir"] or "the usual place"
+    source, data_dir = content.get("source"), content.get("data_dir")
+    if (source, data_dir) != (settings["source"], settings["data_dir"]):
+        usual = "the usual place"
         raise FileError(
-            f"{marker.parent} holds {content.get('source')} of {data_dir}; expected "
-            f"{settings['source']} of {wanted_dir}: take another workdir"
+            f"{marker.parent} holds {source} of {data_dir or usual}; expected "
+            f"{settings['source']} of {settings['data_dir'] or usual}: take another workdir"
         )
+    # The number of videos is written last.
     return "videos" in content
 
 
@@ -117,6 +118,8 @@ def _open_builder(name: str, data_dir: str) -> Any:
     try:
         if (epath.Path(name) / "dataset_info.json").exists():
             return tfds.builder_from_directory(name)
+        # Ours are known to tensorflow-datasets once their module is imported. The name may have a
+        # version, as in ucf101_24:1.0.0.
         if name.split("/")[0].split(":")[0] in OUR_SETS:
             importlib.import_module("videolstm_jax.dataset.tfds.builders")
         builder = tfds.builder(name, data_dir=data_dir or None)
@@ -126,7 +129,9 @@ def _open_builder(name: str, data_dir: str) -> Any:
         raise
     # A builder, a download server and protobuf raise errors of many kinds; the user needs one.
     except Exception as error:
-        place = f" from {data_dir}" if data_dir else ""
+        place = ""
+        if data_dir:
+            place = f" from {data_dir}"
         raise FileError(
             f"tfds:{name}: tensorflow-datasets cannot give it{place}: {type(error).__name__}: "
             f"{error}"
@@ -139,7 +144,7 @@ def _write_videos(folder: epath.Path, examples: Iterable[TfdsExample]) -> list[T
     for example in examples:
         # A set may count its videos anew in each split.
         if example.name in rows:
-            example = example._replace(name=example.spare)
+            example = example._replace(name=example.unique_name)
         # Only the text is kept; the frames of all videos would not fit in memory.
         rows[example.name] = example._replace(frames=None)
         _write_video(folder / f"{example.name}.avi", example)
@@ -152,6 +157,7 @@ def _write_video(path: epath.Path, example: TfdsExample) -> None:
     frames = example.frames
     if isinstance(frames, np.ndarray) and frames.dtype == np.uint8:
         rgb = np.broadcast_to(frames, (*frames.shape[:3], 3))  # grey frames have one channel
+        # Without loss: features of the export must be those of the set itself.
         encode.write_video(path, rgb, example.fps, codec="ffv1")
     else:
         pictures.write_video_pictures(path, list(frames), example.fps)

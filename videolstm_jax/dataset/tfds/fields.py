@@ -61,6 +61,9 @@ def find_tfds_fields(builder: Any) -> TfdsFields:
             labels.append(name)
     video = _choose_feature(builder, "a video, uint8 [T, H, W, 3]", "video", videos)
     label = _choose_feature(builder, "a label", "label", labels)
+    tubes = ""
+    if _is_tubes(types, features.get("tubes")):
+        tubes = "tubes"
     return TfdsFields(
         video=video,
         # Raw frames are one tensor; encoded ones are a sequence of pictures.
@@ -69,7 +72,7 @@ def find_tfds_fields(builder: Any) -> TfdsFields:
         name=_find_scalar(features, *NAME_FEATURES),
         group=_find_scalar(features, "group"),
         fps=_find_scalar(features, "fps"),
-        tubes="tubes" if _is_tubes(types, features.get("tubes")) else "",
+        tubes=tubes,
     )
 
 
@@ -88,18 +91,19 @@ def _is_tubes(types: Any, feature: Any) -> bool:
     return isinstance(feature, types.Sequence) and columns >= {"tube", "frame", "box"}
 
 
-def _choose_feature(builder: Any, kind: str, usual_name: str, fitting: list[str]) -> str:
+def _choose_feature(builder: Any, description: str, usual_name: str, fitting: list[str]) -> str:
     """The only fitting feature, or the one with the usual name."""
     if usual_name in fitting:
         return usual_name
+    # Whatever its name is. Of several, a guess could train on the wrong labels.
     if len(fitting) == 1:
         return fitting[0]
     features = []
     for name, feature in builder.info.features.items():
         features.append(f"{name} {feature}")
     raise FileError(
-        f"{builder.info.full_name}: {len(fitting)} features are {kind} {fitting}; expected one, or "
-        f"one called {usual_name}; it has {', '.join(features)}"
+        f"{builder.info.full_name}: {len(fitting)} features are {description} {fitting}; expected "
+        f"one, or one called {usual_name}; it has {', '.join(features)}"
     )
 
 

@@ -18,12 +18,12 @@ DEFAULT_FPS = 25.0  # where the set has no feature `fps`
 class TfdsExample(NamedTuple):
     """One video of a set.
 
-    `frames` are encoded pictures or uint8 [L, H, W, 1 or 3]. `spare` is a name that no other video
-    has, for where `name` is not unique.
+    `frames` are encoded pictures or uint8 [L, H, W, 1 or 3]. `unique_name` is one that no other
+    video has, for where `name` is not unique.
     """
 
     name: str
-    spare: str
+    unique_name: str
     label: str
     part: str
     group: str
@@ -52,7 +52,9 @@ def read_tfds_examples(
         if name:
             features[name] = builder.info.features[name]
     # Encoded frames are taken as they are stored: decoding and encoding again would blur them.
-    decoders = {fields.video: tfds.decode.SkipDecoding()} if fields.encoded else None
+    decoders = None
+    if fields.encoded:
+        decoders = {fields.video: tfds.decode.SkipDecoding()}
     for split, part in parts.items():
         examples = builder.as_dataset(
             split=split,
@@ -77,13 +79,16 @@ def _read_example(
     folder = tfds_class_folder(classes[label])
     check_label(folder, f"{builder.info.full_name}: class {label}")
     # In the order of the files, which `read_tfds_examples` keeps, so names are always the same.
-    spare = f"{folder}/{split}_{number:06d}"
-    name = _text(_value(example, fields.name, ""))
+    unique_name = f"{folder}/{split}_{number:06d}"
+    path = _text(_value(example, fields.name, ""))
     # Some sets have whole paths as names; the class is known by the label.
-    stem = without_video_extension(name.replace("\\", "/").rsplit("/", 1)[-1])
+    stem = without_video_extension(path.replace("\\", "/").rsplit("/", 1)[-1])
+    name = unique_name
+    if stem:
+        name = f"{folder}/{stem}"
     return TfdsExample(
-        name=f"{folder}/{stem}" if stem else spare,
-        spare=spare,
+        name=name,
+        unique_name=unique_name,
         label=folder,
         part="",
         group=_text(_value(example, fields.group, "")),
@@ -114,6 +119,7 @@ def _tubes(rows: dict[str, np.ndarray] | None) -> list[Tube]:
         return tubes
     for number in np.unique(rows["tube"]):
         index = np.flatnonzero(rows["tube"] == number)
+        # A set may have its boxes in any order; those of one frame stay in theirs.
         index = index[np.argsort(rows["frame"][index], kind="stable")]
         gaps = np.flatnonzero(np.diff(rows["frame"][index]) != 1)
         for run in np.split(index, gaps + 1):
