@@ -9,7 +9,7 @@ saves that pass, and needs neither the features nor the cell's code.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +20,6 @@ from videolstm_jax.annotations.workdir_truth import mean_boxes_of_true_tubes, re
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import scores_of_checked_videos
 from videolstm_jax.errors import FileError
-from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.flow_images.flow_index import check_flow
 from videolstm_jax.localize.baseline_tubes import baseline_tubes
 from videolstm_jax.localize.baselines import tube_coverage_of_cells
@@ -37,12 +36,12 @@ from videolstm_jax.results.localized import (
     MeasureOptions,
     measure_localized_videos,
 )
+from videolstm_jax.results.localizer_files import read_flow_maps, read_fused_scores
 from videolstm_jax.results.summary_text import pooled_localization_text
 from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.types import Dataset, Detection, Video
 from videolstm_jax.workdir.dataset_json import load_dataset
 from videolstm_jax.workdir.layout import Workdir
-from videolstm_jax.workdir.scores_npz import load_scores
 from videolstm_jax.workdir.tubes_jsonl import save_detections
 
 if TYPE_CHECKING:
@@ -52,8 +51,6 @@ if TYPE_CHECKING:
 
 PROGRESS_EVERY = 50
 """A line of progress is printed every so many videos."""
-FLOW_CHUNK = 64
-"""Flow images that are read at a time, so that a long video is never in memory at full size."""
 
 
 class _Task(NamedTuple):
@@ -145,7 +142,7 @@ def _open_task(cfg: RunConfig) -> _Task:
     tests = dataset.part("test")
     truth = read_true_tubes(work, dataset)
     boxes = mean_boxes_of_true_tubes(work, dataset, truth)
-    fused = _fused_scores(cfg, work, dataset, tests)
+    fused = read_fused_scores(cfg, work, dataset, tests)
     fit = fit_of_run(cfg, work, cfg.run_name)
     settings = box_settings_of_results(cfg, work, tests, len(dataset.classes))
     cfg = dataclasses.replace(cfg, localize=settings)
@@ -182,35 +179,6 @@ def _count_trained(cfg: RunConfig, work: Workdir) -> int:
     return int(scores.trained.sum())
 
 
-# ---- reading -------------------------------------------------------------------------------------
-
-
-def _fused_scores(
-    cfg: RunConfig, work: Workdir, dataset: Dataset, videos: Sequence[Video]
-) -> dict[str, NDArray] | None:
-    """Reads the scores [C] by video if `localize.scores` names a score file."""
-    if not cfg.localize.scores:
-        return None
-    path = work.scores(cfg.localize.scores)
-    scores = load_scores(path)
-    if scores.classes != dataset.classes:
-        raise FileError(
-            f"{path} has {len(scores.classes)} classes that are not the {len(dataset.classes)} of "
-            f"{work.dataset}; expected the same in one order"
-        )
-    # By name: the file may be of another program, in an order of its own.
-    rows = dict(zip(scores.videos, scores.scores, strict=True))
-    unscored = []
-    for video in videos:
-        if video.name not in rows:
-            unscored.append(video.name)
-    if unscored:
-        raise FileError(
-            f"{path} lacks {len(unscored)} of {len(videos)} test videos, the first is {unscored[0]}"
-        )
-    return rows
-
-
 def _read_pass(task: _Task, video: Video) -> evaluated.EvaluatedVideo:
     """Reads the frame scores [L', C], the attention and the size of features [L', N, N]."""
     name = task.cfg.run_name
@@ -221,22 +189,6 @@ def _read_pass(task: _Task, video: Video) -> evaluated.EvaluatedVideo:
             "nothing to localise with; expected a run whose cell attends"
         )
     return stored
-
-
-def _flow_maps(
-    task: _Task, video: Video, cells: int, to_attention: Callable[[NDArray, int, str], NDArray]
-) -> NDArray | None:
-    """Returns the flow as attention [L - 1, N, N]; None where no flow images were written."""
-    path = task.work.flow / f"{video.name}.zip"
-    # With `flow.online` no flow is stored.
-    if not path.exists():
-        return None
-    images = video.frames - 1
-    maps = []
-    for start in range(0, images, FLOW_CHUNK):
-        stop = min(start + FLOW_CHUNK, images)
-        maps.append(to_attention(read_flow(path, start, stop), cells, task.fit))
-    return np.concatenate(maps)
 
 
 # ---- one video -----------------------------------------------------------------------------------
@@ -272,7 +224,8 @@ def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list
     flow = None
     if settings.input == "motion":
         # Read only where it is used: it is most of what this stage reads.
-        flow = _flow_maps(task, video, stored.attention.shape[1], camera_free_flow)
+        cells = stored.attention.shape[1]
+        flow = read_flow_maps(task.work, video, cells, task.fit, camera_free_flow)
     path = task.work.evaluated_video(task.cfg.run_name, video.name)
     with files.reading(path, "", ValueError):
         maps = localizer_input(
@@ -302,7 +255,7 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
             settings=task.cfg.localize,
             fit=task.fit,
         ),
-        flow=_flow_maps(task, video, cells, flow_magnitude),
+        flow=read_flow_maps(task.work, video, cells, task.fit, flow_magnitude),
         train_box=task.train_boxes.get(video.name),
         fit=task.fit,
     )
