@@ -1,11 +1,13 @@
 """A training of one line, in milliseconds, with checkpoints of steps 20 and 23."""
 
 import itertools
+import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.record import Plan
@@ -48,3 +50,18 @@ def assert_same_run(run, state, finished):
         np.testing.assert_array_equal(ours, theirs)
     for name in ("metrics.jsonl", "hashes.jsonl"):
         assert (run / name).read_bytes() == (finished[0] / name).read_bytes()
+
+
+# A test file that imports these two has the fixtures `finished` and `run`.
+@pytest.fixture(scope="module", name="finished")
+def finished_training(tmp_path_factory):
+    """A folder with checkpoints of steps 20 and 23, and its last state."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    return folder, train(folder)
+
+
+@pytest.fixture(name="run")
+def own_run(finished, tmp_path):
+    """A copy of the folder for one test."""
+    shutil.copytree(finished[0], tmp_path / "run")
+    return tmp_path / "run"

@@ -6,24 +6,18 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from line_training import IDENTITY, assert_same_run, fresh_state, train
+from line_training import (
+    IDENTITY,
+    assert_same_run,
+    finished_training,  # noqa: F401
+    fresh_state,
+    own_run,  # noqa: F401
+    train,
+)
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import checkpoint
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A folder with checkpoints of steps 20 and 23, and its last state."""
-    folder = tmp_path_factory.mktemp("finished") / "run"
-    return folder, train(folder)
-
-
-@pytest.fixture
-def run(finished, tmp_path):
-    shutil.copytree(finished[0], tmp_path / "run")
-    return tmp_path / "run"
 
 
 def resaved(run, change):
