@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from etils import epath
 from prepared_workdir import config, write_prepared
+from walked_folders import noted_walks
 
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.backbone.start import starting_backbone_params
@@ -192,6 +193,16 @@ def test_other_settings_in_the_same_folder_are_refused(fitted, work):
     shutil.copytree(fitted, work / "convnets" / "flow")
     with pytest.raises(FileError, match=r"made with convnet.learning_rate 0.01; expected 0.5"):
         fit_convnet.run(config(work, "flow", convnet__learning_rate=0.5))
+
+
+def test_a_fit_that_goes_on_does_not_list_its_checkpoints(fitted, work, monkeypatch):
+    folder = work / "convnets" / "flow"
+    shutil.copytree(fitted, folder)
+    left = folder / ".config.json.part-0123456789abcdef"
+    left.touch()
+    listed = noted_walks(monkeypatch)
+    fit_convnet.run(config(work, "flow"))
+    assert listed == [folder] and not left.exists()
 
 
 def test_a_second_fit_in_the_same_folder_is_refused(fitted, work):

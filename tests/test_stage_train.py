@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 from training_workdir import CLASSES, config, listed_videos, write_work
+from walked_folders import noted_walks
 
 from videolstm_jax import files
 from videolstm_jax.config import ModelConfig, change
@@ -284,6 +285,15 @@ def test_an_empty_list_is_named(work):
     save_dataset(work / "dataset.json", Dataset(CLASSES, videos))
     with pytest.raises(FileError, match="no videos of the part 'train'"):
         train.run(config(work))
+
+
+def test_a_training_that_goes_on_does_not_list_its_checkpoints(work, monkeypatch):
+    folder = train.run(config(work, train__steps=2))
+    left = folder / ".config.json.part-0123456789abcdef"
+    left.touch()
+    listed = noted_walks(monkeypatch)
+    train.run(config(work, train__steps=2))
+    assert listed == [folder] and not left.exists()
 
 
 def test_a_second_training_in_the_folder_is_refused_and_changes_nothing(work):

@@ -7,6 +7,7 @@ import localize_workdir
 import pytest
 from fuse_workdir import config, write_work
 from locked_folders import owner_file
+from walked_folders import noted_walks
 
 from videolstm_jax.cluster import team
 from videolstm_jax.config import RunConfig, change
@@ -82,15 +83,7 @@ def test_an_evaluation_does_not_list_the_checkpoints(tmp_path, monkeypatch):
     folder = Workdir(cfg.workdir).run(cfg.run_name)
     left = leave(folder / "scores.npz")
     (folder / "ckpt" / "4").mkdir(parents=True)
-    listed = []
-    honest = type(folder).walk
-
-    def noted(path):
-        for level in honest(path):
-            listed.append(level[0])
-            yield level
-
-    monkeypatch.setattr(type(folder), "walk", noted)
+    listed = noted_walks(monkeypatch)
     with evaluate._lock(cfg, folder):
         assert not left.exists()
     assert listed == [folder]

@@ -112,6 +112,8 @@ def run(cfg: RunConfig) -> epath.Path:
         break_lock=cfg.break_lock,
         # `extract` may be writing these.
         is_ours=lambda target: target.name not in CONVNET_SCORES,
+        # `remove_unfinished_saves` removes what a killed process left of a checkpoint.
+        below=False,
     )
     with lock:
         balance.print_uneven(cfg.train.balance, videos, classes)

@@ -87,6 +87,8 @@ def run(cfg: RunConfig) -> epath.Path:
         break_lock=cfg.break_lock,
         # `evaluate` or `localize` may be writing these.
         is_ours=lambda target: not is_result(folder, target),
+        # `remove_unfinished_saves` removes what a killed process left of a checkpoint.
+        below=False,
     )
     with lock:
         count = 0
