@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import command_line, record
-from videolstm_jax.clips.balance import label_array
+from videolstm_jax.clips.balance import labels_of_clip_videos
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.measure.intervals import paired_interval, wilson
-from videolstm_jax.measure.nearest import nearest_scores, size_and_length_of_videos
+from videolstm_jax.measure.intervals import paired_interval, wilson_interval
+from videolstm_jax.measure.nearest import nearest_scores, nearest_size_and_length
 from videolstm_jax.types import Video, names_of
 from videolstm_jax.workdir.dataset_json import load_dataset
 from videolstm_jax.workdir.layout import Workdir
@@ -49,7 +49,7 @@ def grouped_folds(work: str, count: int) -> Folds:
     groups = sorted({video.group for video in videos})
     fold_of = {group: index * count // len(groups) for index, group in enumerate(groups)}
     fold = np.array([fold_of[video.group] for video in videos])
-    return Folds(videos, label_array(videos), fold, len(dataset.classes))
+    return Folds(videos, labels_of_clip_videos(videos), fold, len(dataset.classes))
 
 
 def ridge(train: np.ndarray, target: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -121,7 +121,7 @@ def _squares(values: np.ndarray, target: np.ndarray) -> float:
 def size_baseline(folds: Folds) -> np.ndarray:
     """Whether the nearest neighbour on size and length of the other folds is right: [V]."""
     table = np.array([(video.width, video.height, video.frames) for video in folds.videos])
-    rows = size_and_length_of_videos(*table.T)
+    rows = nearest_size_and_length(*table.T)
     right = np.zeros(len(rows), bool)
     for number in np.unique(folds.fold):
         test = folds.fold == number
@@ -161,7 +161,7 @@ def _seeds_row(right: np.ndarray, first: np.ndarray) -> dict[str, Any]:
 
 
 def _share(right: np.ndarray) -> dict[str, Any]:
-    interval = wilson(int(right.sum()), len(right))
+    interval = wilson_interval(int(right.sum()), len(right))
     return {"right": int(right.sum()), "of": len(right)} | _rounded(interval._asdict())
 
 

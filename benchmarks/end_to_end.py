@@ -24,12 +24,12 @@ import numpy as np
 
 from benchmarks import command_line, record
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.measure.intervals import paired_interval, wilson
+from videolstm_jax.measure.intervals import paired_interval, wilson_interval
 from videolstm_jax.presets import Settings, configured
 from videolstm_jax.quantities import size_text
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
-from videolstm_jax.train.optim import optimizer, with_block_rate
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.optim import optimizer, optimizer_with_block_rate
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Batch, Clip, Inputs
@@ -197,7 +197,7 @@ def _row(answers: np.ndarray) -> dict[str, Any]:
     return {
         "right": [int(right.sum()) for right in answers],
         "of": answers.shape[1],
-        "share": list(wilson(int(answers.sum()), answers.size)),
+        "share": list(wilson_interval(int(answers.sum()), answers.size)),
     }
 
 
@@ -242,8 +242,8 @@ def _cost(cfg: RunConfig, name: str) -> dict[str, float]:
     model = TrainedModel.of_run(work, run.name)
     tx = optimizer(run.optim, run.train.steps)
     if model.block is not None:
-        tx = with_block_rate(tx, run.train.backbone_rate)
-    state = new_train_state(model.params, tx)
+        tx = optimizer_with_block_rate(tx, run.train.backbone_rate)
+    state = new_training_state(model.params, tx)
     batch = _ones(model, work, run)
     lowered = make_step(model_loss(model.functions.apply), tx, run.seed).lower(state, batch)
     compiled = lowered.compile()

@@ -24,7 +24,7 @@ from videolstm_jax.config import ModelConfig, OptimConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.train.optim import optimizer
-from videolstm_jax.train.state import Metrics, new_train_state
+from videolstm_jax.train.state import Metrics, new_training_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.types import Batch, Clip, Inputs, TrainState
 
@@ -65,7 +65,7 @@ def measure(config: ModelConfig, batch: Batch, repeats: int) -> dict[str, object
     figures: dict[str, object] = {"parameters": sum(x.size for x in jax.tree.leaves(params))}
     states, compiled, times = {}, {}, {}
     for name, make in (("without", unchecked_step), ("with", make_step)):
-        states[name] = new_train_state(params, tx)
+        states[name] = new_training_state(params, tx)
         compiled[name] = make(loss_fn, tx, 0).lower(states[name], batch).compile()
         times[name] = []
     for turn in range(repeats + 1):

@@ -31,8 +31,8 @@ from videolstm_jax.dataset.folders.video_names import video_extension
 from videolstm_jax.files import read_jsonl
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.stages import extract, fit_convnet, prepare
-from videolstm_jax.train.optim import convnet_optimizer, rmsprop
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.optim import optimizer_of_convnet, rmsprop
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
 from videolstm_jax.workdir.dataset_json import load_dataset
 from videolstm_jax.workdir.layout import Workdir
@@ -170,11 +170,11 @@ def time_training(cfg: RunConfig, *, images: int, clips: int, frames: int, steps
 
 
 def _time_backbone(cfg: RunConfig, images: int, steps: int) -> float:
-    net, tx = image_network(cfg.convnet, 3, CLASSES), convnet_optimizer(cfg.convnet)
+    net, tx = image_network(cfg.convnet, 3, CLASSES), optimizer_of_convnet(cfg.convnet)
     side = cfg.convnet.image_size
     pixels = np.random.default_rng(0).normal(0, 50, (images, side, side, 3)).astype(np.float32)
     labels = np.arange(images) % CLASSES
-    state = new_train_state(jax.jit(net.init)(jax.random.key(0)), tx)
+    state = new_training_state(jax.jit(net.init)(jax.random.key(0)), tx)
     return _best_seconds(make_step(convnet_loss(net.apply), tx, 0), state, (pixels, labels), steps)
 
 
@@ -187,7 +187,7 @@ def _time_model(cfg: RunConfig, clips: int, frames: int, steps: int) -> float:
         np.arange(clips) % CLASSES,
         np.ones(clips, "f"),
     )
-    state = new_train_state(jax.jit(model.init)(jax.random.key(0)), tx)
+    state = new_training_state(jax.jit(model.init)(jax.random.key(0)), tx)
     return _best_seconds(make_step(model_loss(model.apply), tx, 0), state, batch, steps)
 
 

@@ -26,10 +26,13 @@ from videolstm_jax.types import PyTree
 
 def grouped(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     """The depthwise convolution that XLA has."""
-    return convolutions.device_convolution(x, kernel, stride, groups=x.shape[-1])
+    return convolutions.lite0_device_convolution(x, kernel, stride, groups=x.shape[-1])
 
 
-CONTENDERS = {"shifted products": convolutions.depthwise_shifted, "grouped convolution": grouped}
+CONTENDERS = {
+    "shifted products": convolutions.lite0_depthwise_shifted,
+    "grouped convolution": grouped,
+}
 
 
 def map_of(depthwise: convolutions.Convolution) -> Callable[[PyTree, jax.Array], jax.Array]:

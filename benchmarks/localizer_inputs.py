@@ -29,7 +29,11 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.baselines import centred_tube, maps_as_attention
-from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
+from videolstm_jax.localize.inputs import (
+    localizer_flow_without_camera,
+    localizer_input,
+    localizer_input_of_flow,
+)
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.intervals import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
@@ -233,8 +237,8 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
         model = ModelMaps(*[np.asarray(array[:length], np.float64) for array in computed])
         images = read_flow(work.flow / f"{video.name}.zip")
         cells = model.attention.shape[1]
-        magnitude = flow_magnitude(images, cells, fit)
-        maps = candidate_maps(model, magnitude, camera_free_flow(images, cells, fit))
+        magnitude = localizer_input_of_flow(images, cells, fit)
+        maps = candidate_maps(model, magnitude, localizer_flow_without_camera(images, cells, fit))
         iou = {}
         for name, tube in candidate_tubes(maps, video, fit).items():
             iou[name] = float(frame_overlaps(tube, truth[video.name]).mean())

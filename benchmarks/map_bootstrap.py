@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.measure.overlap import envelope_area, tube_iou
-from videolstm_jax.measure.precision import group_detections_by_class, sort_by_score
+from videolstm_jax.measure.overlap import envelope_precision_area, tube_iou
+from videolstm_jax.measure.precision import group_detections_by_class, sort_detections_by_score
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.types import Detection
 
@@ -45,7 +45,7 @@ def video_map_intervals(
     Returns:
       [value, low, high] by threshold.
     """
-    every, true_tubes = sort_by_score(_all_tubes(detections)), _all_tubes(truth)
+    every, true_tubes = sort_detections_by_score(_all_tubes(detections)), _all_tubes(truth)
     classes = _ranked_classes(every, true_tubes, sorted(truth))
     intervals = {}
     for threshold in thresholds:
@@ -103,7 +103,7 @@ def _resampled_map(
             total = int((times * ranked.positives).sum())
             # A draw may have no video of a class; the mean is over the classes that it has.
             if total:
-                aps.append(envelope_area(np.repeat(taken, times[ranked.video]), total))
+                aps.append(envelope_precision_area(np.repeat(taken, times[ranked.video]), total))
         means.append(np.mean(aps))
     return means
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks import command_line, record
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.measure.intervals import paired_interval, wilson
+from videolstm_jax.measure.intervals import paired_interval, wilson_interval
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
 from videolstm_jax.video import encode
@@ -179,7 +179,7 @@ def _row(configs: Sequence[RunConfig], names: Sequence[str]) -> dict[str, Any]:
         row[view] = {
             "right": [int(right.sum()) for right in answers],
             "of": len(answers[0]),
-            "share": list(wilson(hits, total)),
+            "share": list(wilson_interval(hits, total)),
         }
     return row
 

@@ -41,7 +41,7 @@ def _measured(frames: np.ndarray) -> dict[str, Any]:
     # Compiles, which is no part of the time of a pair.
     batched.tvl1_of_arrays(*np.zeros((2, size, height, width), np.uint8))
     start = time.process_time()
-    flow = np.stack(list(batched.flow_in_pair_order(frames, batched.tvl1_of_arrays)))
+    flow = np.stack(list(batched.flow_pairs_in_order(frames, batched.tvl1_of_arrays)))
     of_flow = time.process_time() - start
     figures: dict[str, Any] = {"size": f"{width} x {height}", "pairs": pairs}
     figures["flow_ms"] = round(1000 * of_flow / pairs, 1)

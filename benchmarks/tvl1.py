@@ -50,7 +50,7 @@ def drifting_texture(frames: int, width: int, height: int) -> np.ndarray:
 def our_flow(frames: np.ndarray) -> None:
     """Computes flow as the stage prepare does, images in [0, 255] included."""
     list(
-        batched.batched_flow_images(
+        batched.batched_tvl1_images(
             [("clip", frames)], lambda width, height: BOUND, workers=THREADS
         )
     )

@@ -13,7 +13,7 @@ import optax
 
 from videolstm_jax.config import ModelConfig
 from videolstm_jax.core import Cell, Drive, Layers, attention, make_model, total, weigh
-from videolstm_jax.core.params import attention_params, draw_kernel
+from videolstm_jax.core.params import attention_params, draw_cell_kernel
 from videolstm_jax.types import AttentionParams, CellOut, Clip, Inputs
 
 
@@ -37,8 +37,8 @@ def init(key, cfg):
     keys = jax.random.split(key, 3)
     window, outputs = (cfg.kernel, cfg.kernel), 3 * cfg.hidden
     gru = GRUParams(
-        x=draw_kernel(keys[0], (*window, cfg.depth, outputs), cfg, gates=3),
-        hidden=draw_kernel(keys[1], (*window, cfg.hidden, outputs), cfg, gates=3),
+        x=draw_cell_kernel(keys[0], (*window, cfg.depth, outputs), cfg, gates=3),
+        hidden=draw_cell_kernel(keys[1], (*window, cfg.hidden, outputs), cfg, gates=3),
         bias=jnp.zeros(outputs),
     )
     return ConvGRUParams(gru, attention_params(keys[2], cfg))

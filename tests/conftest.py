@@ -149,7 +149,7 @@ def one_device_of_four():
     The tests of meshes name the number that they need.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("videolstm_jax.train.mesh.device_count", lambda: 1)
+        patch.setattr("videolstm_jax.train.mesh.mesh_device_count", lambda: 1)
         yield
 
 

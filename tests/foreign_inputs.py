@@ -19,7 +19,7 @@ from foreign_annotations import NAME
 from foreign_file import ForeignFile
 
 from videolstm_jax.features import foreign
-from videolstm_jax.features.importers import dataset_from_lists
+from videolstm_jax.features.importers import dataset_of_foreign_features
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images import flow_file
@@ -47,7 +47,7 @@ def _import(open_features):
 
 def _sharma(folder):
     features = foreign.sharma_features(folder, side=2)
-    dataset = dataset_from_lists(folder, features)
+    dataset = dataset_of_foreign_features(folder, features)
     for video in features.values():
         video.read()
     return dataset

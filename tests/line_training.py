@@ -11,7 +11,7 @@ import pytest
 
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.record import Plan
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import make_step
 
 TX = optax.trace(0.9)
@@ -33,7 +33,7 @@ def _batches(start):
 
 
 def fresh_state():
-    return new_train_state({"w": jnp.arange(3.0)}, TX)
+    return new_training_state({"w": jnp.arange(3.0)}, TX)
 
 
 def train(folder, steps=23, **changes):

@@ -50,7 +50,7 @@ def test_a_class_without_videos_is_left_out_of_the_mean():
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 10), (3, 10), (10, 10), (3508, 3783)])
 def test_wilson_solves_its_equation(hits, total):
-    interval = intervals.wilson(hits, total)
+    interval = intervals.wilson_interval(hits, total)
     expected = stats.binomtest(hits, total).proportion_ci(0.95, "wilson")
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
     assert interval.low <= interval.value <= interval.high
@@ -59,7 +59,7 @@ def test_wilson_solves_its_equation(hits, total):
 def test_wilson_refuses_counts_that_make_no_share():
     for hits, total in ((1, 0), (3, 2), (-1, 4)):
         with pytest.raises(ValueError, match="right of"):
-            intervals.wilson(hits, total)
+            intervals.wilson_interval(hits, total)
 
 
 def test_bootstrap_of_a_mean_is_close_to_the_normal_one():
@@ -95,11 +95,11 @@ def test_refuses_what_is_no_classification():
 
 
 def test_the_majority_of_the_training_list_answers_the_test_list():
-    baseline = accuracy.majority_baseline(
+    baseline = accuracy.majority_accuracy(
         np.array([0, 0, 2, 2, 1]), np.array([0, 2, 2, 1]), missing=[0]
     )
     assert baseline == (0, 1, 5)  # of the two commonest the first; the unread video is not right
-    assert accuracy.majority_baseline(np.array([], int), np.array([1, 1, 0])) == (1, 2, 3)
+    assert accuracy.majority_accuracy(np.array([], int), np.array([1, 1, 0])) == (1, 2, 3)
 
 
 def test_a_line_says_that_a_model_was_trained_on_its_videos():

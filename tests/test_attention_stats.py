@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from videolstm_jax.measure.attention_stats import (
+    attention_mass_inside,
+    attention_share_of_full_frames,
     attention_stats,
     attention_summary,
     attention_warning,
     frame_stats,
-    full_frame_share,
-    mass_inside,
     mean_attention_by_frame,
     mean_attention_stats,
 )
@@ -60,7 +60,7 @@ def test_mass_inside_a_box():
     covered = np.zeros((3, 2, 2))
     covered[:2, 0, 0] = [1, 0.5]
     attention = np.array([[[0.6, 0.4], [0, 0]], [[0.8, 0.2], [0, 0]], [[1, 0], [0, 0]]])
-    mass, area = mass_inside(attention, covered)
+    mass, area = attention_mass_inside(attention, covered)
     np.testing.assert_allclose(mass, [0.6, 0.4, np.nan])
     np.testing.assert_allclose(area, [0.25, 0.125, np.nan])
     summary = attention_summary([attention_stats(attention)], [(mass, area)])
@@ -102,4 +102,4 @@ def test_a_summary_without_truth_has_no_shares():
 
 def test_full_frame_share():
     boxes = np.array([[0, 0, 32, 24], [0, 0, 31, 24], [0.1, 0, 32, 24], [4, 4, 8, 8]], float)
-    assert full_frame_share(Tube(0, boxes), (24, 32)) == 0.5
+    assert attention_share_of_full_frames(Tube(0, boxes), (24, 32)) == 0.5

@@ -52,17 +52,17 @@ def test_covered_cells_takes_the_larger_share_and_leaves_other_frames_empty():
         Tube(1, np.array([[0.0, 0, 10, 10]])),
         Tube(1, np.array([[0.0, 0, 5, 10], [10, 0, 20, 10]])),
     ]
-    covered = baselines.tube_coverage_of_cells(tubes, (10, 20), 2, 2)
+    covered = baselines.box_coverage_by_tubes(tubes, (10, 20), 2, 2)
     np.testing.assert_array_equal(covered[0], 0)
     np.testing.assert_array_equal(covered[1], [[1, 0], [1, 0]])
-    assert baselines.tube_coverage_of_cells(tubes, (10, 20), 3, 2)[2].sum() == 2
+    assert baselines.box_coverage_by_tubes(tubes, (10, 20), 3, 2)[2].sum() == 2
 
 
 def test_flow_magnitude_is_the_mean_of_each_cell():
     flow = np.zeros((2, 8, 12, 2), np.float32)
     flow[0, :4, :6] = [3, 4]
     flow[0, 4:, 6:, 0] = -5
-    maps = baselines.flow_attention(flow, 2)
+    maps = baselines.flow_baseline_attention(flow, 2)
     np.testing.assert_allclose(maps[0], [[0.5, 0], [0, 0.5]], atol=1e-6)
     np.testing.assert_allclose(maps[1], 0.25)  # nothing moves
 
@@ -70,7 +70,7 @@ def test_flow_magnitude_is_the_mean_of_each_cell():
 def test_flow_on_a_border_of_cells_is_divided():
     flow = np.zeros((1, 3, 3, 2), np.float32)
     flow[0, :, 1, 0] = 1  # the middle column of three, in two cells
-    np.testing.assert_allclose(baselines.flow_attention(flow, 2)[0], 0.25, atol=1e-6)
+    np.testing.assert_allclose(baselines.flow_baseline_attention(flow, 2)[0], 0.25, atol=1e-6)
 
 
 def test_uniform_attention_sees_the_whole_frame():

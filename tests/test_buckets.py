@@ -106,7 +106,7 @@ def test_a_store_lives_in_a_bucket(tmp_path):
 REREAD = """
 import sys
 from videolstm_jax.cli import boot
-boot.prepare_imports()
+boot.prepare_command_imports()
 from etils import epath
 path = epath.Path("gs://b/notes.jsonl")
 print(path.read_text(), flush=True)

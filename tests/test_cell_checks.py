@@ -10,7 +10,7 @@ from example_cell import load_example
 
 from videolstm_jax.config import EvalConfig, ModelConfig
 from videolstm_jax.core import CELLS, Cell, Drive, Layers, cell_fields, make_model
-from videolstm_jax.core.start import MeanStart, mean_carry, mean_start_params
+from videolstm_jax.core.start import MeanStart, mean_carry, mean_carry_params
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Carry
 
@@ -199,7 +199,7 @@ CASES = {
     ),
     "start": (GRU, {"start": "mean"}, r"model\.start is 'mean'; expected 'zeros'"),
     "mean start": (
-        GRU._replace(mean_start=MeanStart(mean_start_params, mean_carry)),
+        GRU._replace(mean_start=MeanStart(mean_carry_params, mean_carry)),
         {"start": "mean"},
         r"the mean start makes the carry .*Carry.*; expected \* as before",
     ),

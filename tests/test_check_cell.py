@@ -6,7 +6,7 @@ import pytest
 from example_cell import load_example
 
 from videolstm_jax.core import CELLS
-from videolstm_jax.core.params import draw_kernel
+from videolstm_jax.core.params import draw_cell_kernel
 from videolstm_jax.core.start import MeanStart
 from videolstm_jax.testing import CHECKS, check_cell
 
@@ -102,7 +102,7 @@ def even_kernel():
 
     def init(key, cfg):
         params = EXAMPLE.init(key, cfg)
-        x = draw_kernel(key, (2, 2, cfg.depth, 3 * cfg.hidden), cfg, gates=3)
+        x = draw_cell_kernel(key, (2, 2, cfg.depth, 3 * cfg.hidden), cfg, gates=3)
         return params._replace(gru=params.gru._replace(x=x))
 
     return GRU._replace(init=init)

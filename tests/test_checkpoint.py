@@ -8,9 +8,9 @@ import pytest
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, load_checkpoint_params
-from videolstm_jax.train.checkpoints.orbax_errors import orbax_file_error
+from videolstm_jax.train.checkpoints.orbax_errors import orbax_checkpoint_error
 from videolstm_jax.train.mesh import data_mesh, replicated_sharding
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.types import CellParams, HeadParams, LSTMParams, Params
 
 IDENTITY = {"cell": "convlstm", "classes": ["bend", "jack"], "optim.clip": 0.5}
@@ -31,7 +31,9 @@ def _params(seed=0, hidden=3):
 
 
 def _state(seed=0, step=7, hidden=3):
-    return new_train_state(_params(seed, hidden), optax.adam(1e-3))._replace(step=jnp.int32(step))
+    return new_training_state(_params(seed, hidden), optax.adam(1e-3))._replace(
+        step=jnp.int32(step)
+    )
 
 
 def _saved(folder, *states):
@@ -132,7 +134,7 @@ def test_shapes_and_trees_that_differ_are_named_by_leaf(tmp_path):
             FileError, match=r"params.cell.top.x is float32 \[3, 3, 4, 12\]; expected .* 16\]"
         ):
             checkpoints.restore(_state(hidden=4), identity={})
-        plain = new_train_state(_params(), optax.sgd(1e-3))
+        plain = new_training_state(_params(), optax.sgd(1e-3))
         with pytest.raises(FileError, match=r"opt_state.0.count is int32 \[\]; expected absent"):
             checkpoints.restore(plain, identity={})
         more = _params()._replace(cell=CellParams(_params().cell.top, None, _params().cell.top))
@@ -225,7 +227,7 @@ def test_an_error_while_the_folder_is_closed_names_it_too(tmp_path, monkeypatch)
 
 def test_an_error_of_tensorstore_is_shown_without_its_settings(tmp_path):
     cause = "Error reading d/01: data corruption [tensorstore_spec='{\"context\":{}}']"
-    with pytest.raises(FileError) as error, orbax_file_error(tmp_path, "cannot be read"):
+    with pytest.raises(FileError) as error, orbax_checkpoint_error(tmp_path, "cannot be read"):
         raise ValueError(cause)
     expected = f"{tmp_path}: cannot be read: ValueError: Error reading d/01: data corruption"
     assert str(error.value) == expected

@@ -14,7 +14,7 @@ def test_as_many_as_asked_for_none_twice(data, count):
     some = st.lists(st.integers(0, classes - 1), min_size=videos, max_size=videos)
     label, predicted = (np.array(data.draw(some), int) for _ in range(2))
     sure = np.random.default_rng(videos).uniform(size=videos)
-    picked = choose.choose_videos(label, predicted, sure, count)
+    picked = choose.choose_page_videos(label, predicted, sure, count)
     assert len(picked) == len(set(picked)) == min(count, videos)
     if count >= 2 * classes:
         assert {label[v] for v in picked} == set(label.tolist())
@@ -28,7 +28,7 @@ def test_every_class_is_shown_and_mistakes_are_the_surest():
     predicted = label.copy()
     predicted[[1, 2]] = 1  # two mistakes of class 0
     sure = np.linspace(0.4, 0.9, 18)
-    picked = choose.choose_videos(label, predicted, sure, 6)
+    picked = choose.choose_page_videos(label, predicted, sure, 6)
     assert {label[v] for v in picked} == {0, 1, 2}
     assert 2 in picked, "the surer of the two mistakes"
     assert [label[v] for v in picked] == sorted(label[v] for v in picked)
@@ -36,7 +36,7 @@ def test_every_class_is_shown_and_mistakes_are_the_surest():
 
 def test_mistakes_fill_the_places_that_right_answers_leave():
     label, predicted = np.repeat([0, 1], 6), np.array([0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0])
-    picked = choose.choose_videos(label, predicted, np.linspace(0.4, 0.9, 12), 6)
+    picked = choose.choose_page_videos(label, predicted, np.linspace(0.4, 0.9, 12), 6)
     assert sum(label[v] != predicted[v] for v in picked) == 4
     assert (
         "up to a third are mistakes, more where there are not enough right answers" in choose.RULE
@@ -52,7 +52,7 @@ def test_all_tubes_of_the_best_class_the_best_first():
         Detection("a", 1, 0.6, third),
         Detection("b", 0, 0.1, second),
     ]
-    tubes = choose.tubes_of_best_class(detections)
+    tubes = choose.shown_tubes_of_best_class(detections)
     assert [tube.start for tube in tubes["a"]] == [4, 0] and [
         tube.start for tube in tubes["b"]
     ] == [2]

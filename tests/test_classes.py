@@ -21,7 +21,7 @@ def test_says_so_where_all_is_right():
 
 def test_of_many_classes_the_worst_are_drawn():
     counts = np.diag(np.arange(101)) + np.eye(101, k=1, dtype=int)
-    plot = classes.class_bars(counts, [f"class-{c}" for c in range(101)])
+    plot = classes.class_bar_chart(counts, [f"class-{c}" for c in range(101)])
     assert (
         plot.title.startswith("The 30 classes")
         and "class-1<" in plot.svg
@@ -35,16 +35,16 @@ def test_nothing_scored_yet():
 
 def test_confused_pairs_count_both_directions_most_first():
     counts = np.array([[5, 2, 0], [3, 4, 1], [0, 0, 7]])
-    table = classes.confused_pairs(counts, ["in", "out", "up"])
+    table = classes.confused_pairs_of_page(counts, ["in", "out", "up"])
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["in / out", "2", "3", "5 of 15"],
         ["out / up", "1", "0", "1 of 15"],
     ]
-    assert classes.confused_pairs(np.diag([3, 4]), ["a", "b"]) is None
+    assert classes.confused_pairs_of_page(np.diag([3, 4]), ["a", "b"]) is None
 
 
 def test_wrong_predictions_name_the_classes_most_frequent_first():
-    assert classes.wrong_predictions(
+    assert classes.wrong_predictions_of_page(
         np.array([[5, 1, 2], [0, 4, 0], [0, 0, 7]]), ["a", "b", "c"]
     ) == [
         "predicted as c (2), b (1)",

@@ -9,14 +9,14 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_jsonl
 from videolstm_jax.train.numerics.compare import compare_trainings
 from videolstm_jax.train.numerics.state_hashes import StateHashes, state_digests
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 
 TX = optax.trace(0.9)
 
 
 def state(step, bias=0.0):
     params = {"kernel": jnp.arange(3.0), "bias": jnp.array([bias])}
-    return new_train_state(params, TX)._replace(step=jnp.int32(step))
+    return new_training_state(params, TX)._replace(step=jnp.int32(step))
 
 
 def write_training(folder, biases, losses=(), every=2):

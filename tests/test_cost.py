@@ -47,9 +47,9 @@ def pace():
 def test_every_learning_stage_has_a_cost(pace):
     assert len(pace.cells) == 2  # runs of one model are timed once
     for stage in STAGES:
-        result = cost.estimate_stage_cost(stage, CFG, dataset(), pace)
+        result = cost.estimate_training_cost(stage, CFG, dataset(), pace)
         assert 0 < result.seconds < math.inf and 0 < result.disk < math.inf
-    assert cost.estimate_stage_cost("report", CFG, dataset(), pace) is None
+    assert cost.estimate_training_cost("report", CFG, dataset(), pace) is None
 
 
 @pytest.mark.parametrize(
@@ -57,43 +57,45 @@ def test_every_learning_stage_has_a_cost(pace):
 )
 def test_training_goes_by_steps(pace, stage, setting):
     one, three = (
-        cost.estimate_stage_cost(stage, change(CFG, **{setting: steps}), dataset(), pace)
+        cost.estimate_training_cost(stage, change(CFG, **{setting: steps}), dataset(), pace)
         for steps in (100, 300)
     )
     assert three.seconds == pytest.approx(3 * one.seconds) and three.disk == one.disk
-    assert cost.estimate_stage_cost(
+    assert cost.estimate_training_cost(
         stage, change(CFG, train__devices=4), dataset(9), pace
-    ).seconds == pytest.approx(cost.estimate_stage_cost(stage, CFG, dataset(), pace).seconds / 4)
+    ).seconds == pytest.approx(cost.estimate_training_cost(stage, CFG, dataset(), pace).seconds / 4)
 
 
 @pytest.mark.parametrize("stage", ["extract", "evaluate"])
 def test_passes_go_by_videos(pace, stage):
-    one, three = (cost.estimate_stage_cost(stage, CFG, dataset(copies), pace) for copies in (1, 3))
+    one, three = (
+        cost.estimate_training_cost(stage, CFG, dataset(copies), pace) for copies in (1, 3)
+    )
     assert three.seconds == pytest.approx(3 * one.seconds) and three.disk == 3 * one.disk
 
 
 def test_what_features_take_on_disk(pace):
     frame = 2 * (7 * 7 * 6 + 8) + 2 * 2  # pool5 and fc7 of two bytes a number, and logits
-    assert cost.estimate_stage_cost("extract", CFG, dataset(), pace).disk == 2 * 30 * frame
+    assert cost.estimate_training_cost("extract", CFG, dataset(), pace).disk == 2 * 30 * frame
     assert (
-        cost.estimate_stage_cost("extract", change(CFG, flow__online=True), dataset(), pace).disk
+        cost.estimate_training_cost("extract", change(CFG, flow__online=True), dataset(), pace).disk
         == 2 * 2 * 30 * frame
     )
-    assert cost.estimate_stage_cost(
+    assert cost.estimate_training_cost(
         "extract", change(CFG, data__feature_dtype="uint8"), dataset(), pace
     ).disk == 2 * 30 * (7 * 7 * 6 + 8 + 4)
 
 
 def test_mirrored_features_of_the_training_list_are_counted(pace):
-    plain = cost.estimate_stage_cost("extract", CFG, dataset(), pace)
-    both = cost.estimate_stage_cost("extract", change(CFG, data__mirrored=True), dataset(), pace)
+    plain = cost.estimate_training_cost("extract", CFG, dataset(), pace)
+    both = cost.estimate_training_cost("extract", change(CFG, data__mirrored=True), dataset(), pace)
     # One of the two videos is in the training list.
     assert both.disk == 1.5 * plain.disk and both.seconds == pytest.approx(1.5 * plain.seconds)
 
 
 def test_equal_segments_cost_once(pace):
     long, short = (
-        cost.estimate_stage_cost("evaluate", CFG, dataset(frames=frames), pace)
+        cost.estimate_training_cost("evaluate", CFG, dataset(frames=frames), pace)
         for frames in (101, 17)
     )
     clip = CFG.data.frames

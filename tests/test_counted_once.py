@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.cluster.shares import rows_in_order, share_of
+from videolstm_jax.cluster.shares import gathered_rows_in_order, share_of
 from videolstm_jax.config import DataConfig, EvalConfig
 from videolstm_jax.measure.scores import video_scores
 from videolstm_jax.trained.features import ModelFeatures
@@ -90,7 +90,7 @@ def test_scores_are_those_of_one_video_at_a_time(lengths, count, batch, segments
         )
 
     parts = [scored(share_of(videos, index, count), batch) for index in range(count)]
-    scores = rows_in_order(names_of(videos), parts)
+    scores = gathered_rows_in_order(names_of(videos), parts)
     alone = {}
     for video in videos:
         alone |= scored([video], 1)
@@ -118,7 +118,7 @@ def test_every_frame_of_whole_videos_is_scored_once(lengths, count, batch, chunk
                 assert whole.video.name not in part
                 part[whole.video.name] = whole.scores
         parts.append(part)
-    for number, scores in enumerate(rows_in_order(names_of(videos), parts)):
+    for number, scores in enumerate(gathered_rows_in_order(names_of(videos), parts)):
         frames = np.stack([np.full(lengths[number], float(number)), np.arange(lengths[number])], 1)
         expected = video_frame_scores(frames.astype(np.float32))
         np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-7)

@@ -11,7 +11,7 @@ ROWS = [
 
 
 def test_one_plot_of_losses_and_one_of_accuracies():
-    plots = curves.training_curves(
+    plots = curves.training_curves_chart(
         {"a": ROWS, "b": [*ROWS, {"step": 50, "valid_accuracy": 0.3}]}, "Models"
     )
     assert [plot.title for plot in plots] == [
@@ -22,15 +22,18 @@ def test_one_plot_of_losses_and_one_of_accuracies():
 
 
 def test_rows_without_numbers_draw_nothing():
-    assert curves.training_curves({}, "Models") == []
+    assert curves.training_curves_chart({}, "Models") == []
     assert (
-        curves.training_curves({"a": [{"step": 1, "note": "loss"}, {"loss": 1.0}]}, "Models") == []
+        curves.training_curves_chart({"a": [{"step": 1, "note": "loss"}, {"loss": 1.0}]}, "Models")
+        == []
     )
 
 
 def test_long_trainings_stay_small():
     rows = [{"step": step, "loss": float(np.sin(step))} for step in range(50_000)]
-    assert sum(len(plot.svg) for plot in curves.training_curves({"a": rows}, "Models")) < 20_000
+    assert (
+        sum(len(plot.svg) for plot in curves.training_curves_chart({"a": rows}, "Models")) < 20_000
+    )
 
 
 def test_the_section_names_the_stages_that_are_missing():

@@ -3,7 +3,7 @@
 import pytest
 from annotated_videos import ANNOTATED, true_tube
 
-from videolstm_jax.annotations.ground_truth import true_tubes_of_dataset
+from videolstm_jax.annotations.ground_truth import true_tubes_of_listed_videos
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset import scan
 from videolstm_jax.errors import FileError
@@ -28,16 +28,16 @@ def dataset(**changed):
 
 
 def test_tubes_take_the_labels_of_the_data_set():
-    tubes = true_tubes_of_dataset("t", ANNOTATED, dataset())
+    tubes = true_tubes_of_listed_videos("t", ANNOTATED, dataset())
     assert [(detection.video, detection.label, detection.tube.start) for detection in tubes] == [
         ("b/y", 0, 0),
         ("b/y", 0, 4),
     ]
     assert [
         len(detection.tube.boxes)
-        for detection in true_tubes_of_dataset("t", ANNOTATED, dataset(frames=5), cut=True)
+        for detection in true_tubes_of_listed_videos("t", ANNOTATED, dataset(frames=5), cut=True)
     ] == [2, 1]
-    assert len(true_tubes_of_dataset("t", ANNOTATED, dataset(frames=3), cut=True)) == 1
+    assert len(true_tubes_of_listed_videos("t", ANNOTATED, dataset(frames=3), cut=True)) == 1
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_tubes_take_the_labels_of_the_data_set():
 )
 def test_tubes_that_do_not_fit_the_videos(annotated, videos, message):
     with pytest.raises(FileError, match=message):
-        true_tubes_of_dataset("t", annotated, videos)
+        true_tubes_of_listed_videos("t", annotated, videos)
 
 
 def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_path):
@@ -92,7 +92,7 @@ def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_pat
         ),
     )
     settings = {"videos": str(tmp_path), "boxes": str(real_data / "ucf24_annots" / "pyannot.pkl")}
-    tubes = scan.read_true_tubes_of_folder(DataConfig(**settings), videos)
+    tubes = scan.read_dataset_true_tubes(DataConfig(**settings), videos)
     assert [
         (videos.classes[detection.label], detection.tube.start, len(detection.tube.boxes))
         for detection in tubes
@@ -100,8 +100,8 @@ def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_pat
         ("BasketballDunk", 16, 40),
         ("SoccerJuggling", 0, 240),
     ]
-    assert len(scan.read_true_tubes_of_folder(DataConfig(**settings, max_frames=30), videos)) == 2
+    assert len(scan.read_dataset_true_tubes(DataConfig(**settings, max_frames=30), videos)) == 2
     with pytest.raises(FileError, match=r"data\.fps 0"):
-        scan.read_true_tubes_of_folder(DataConfig(**settings, fps=5.0), videos)
+        scan.read_dataset_true_tubes(DataConfig(**settings, fps=5.0), videos)
     with pytest.raises(FileError, match=r"data\.boxes is .*nowhere, which is not there"):
-        scan.read_true_tubes_of_folder(DataConfig(**{**settings, "boxes": "nowhere"}), videos)
+        scan.read_dataset_true_tubes(DataConfig(**{**settings, "boxes": "nowhere"}), videos)

@@ -16,7 +16,7 @@ def frames(count=5):
 
 
 def test_an_animation_holds_every_frame_and_runs_for_ever():
-    content = encoded.encoded_animation(frames(), 0.08)
+    content = encoded.animation_of_pictures(frames(), 0.08)
     with Image.open(io.BytesIO(content)) as image:
         assert image.n_frames == 5 and image.size == (32, 24)
         image.seek(1)
@@ -27,22 +27,24 @@ def test_an_animation_holds_every_frame_and_runs_for_ever():
 
 
 def test_the_same_frames_give_the_same_bytes():
-    animation = encoded.encoded_animation(frames(), 0.1)
+    animation = encoded.animation_of_pictures(frames(), 0.1)
     time.sleep(1.1)  # libavif writes dates in seconds
-    assert encoded.encoded_animation(frames(), 0.1) == animation
+    assert encoded.animation_of_pictures(frames(), 0.1) == animation
     for kind in encoded.SETTINGS:
-        assert encoded.encoded_still(frames()[0], kind) == encoded.encoded_still(frames()[0], kind)
+        assert encoded.still_of_picture(frames()[0], kind) == encoded.still_of_picture(
+            frames()[0], kind
+        )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_png_and_webp_are_lossless(kind):
-    with Image.open(io.BytesIO(encoded.encoded_still(frames()[0], kind))) as image:
+    with Image.open(io.BytesIO(encoded.still_of_picture(frames()[0], kind))) as image:
         np.testing.assert_array_equal(np.asarray(image), frames()[0])
 
 
 @pytest.mark.parametrize("kind", ["png", "webp", "avif"])
 def test_data_uri_says_the_kind_and_holds_the_bytes(kind):
-    content = encoded.encoded_still(frames()[0], kind.upper())
+    content = encoded.still_of_picture(frames()[0], kind.upper())
     head, _, tail = encoded.picture_data_uri(content).partition(",")
     assert head == f"data:image/{kind};base64" and base64.b64decode(tail) == content
 

@@ -65,7 +65,7 @@ def test_refused(tmp_path, name, shape, dtype, settings, message):
 def test_a_growing_film_is_the_film_written_at_once(tmp_path, suffix, sides):
     frames = smooth(9, *sides)
     encode.write_video(tmp_path / f"whole{suffix}", frames, 12.5)
-    with encode.growing_video(tmp_path / f"grown{suffix}", sides[::-1], 12.5) as add:
+    with encode.growing_video_file(tmp_path / f"grown{suffix}", sides[::-1], 12.5) as add:
         for frame in frames:
             add(frame)
         assert not (tmp_path / f"grown{suffix}").exists()
@@ -76,7 +76,7 @@ def test_a_film_that_fails_leaves_nothing(tmp_path):
     shape_message = r"\[8, 9, 3\]; expected uint8 \[16, 16, 3\]"
     with (
         pytest.raises(ValueError, match=shape_message),
-        encode.growing_video(tmp_path / "a.mp4", (16, 16)) as add,
+        encode.growing_video_file(tmp_path / "a.mp4", (16, 16)) as add,
     ):
         add(np.zeros((16, 16, 3), np.uint8))
         add(np.zeros((8, 9, 3), np.uint8))
@@ -89,11 +89,14 @@ def test_a_film_for_a_bucket_is_written_there_when_it_is_done(tmp_path, monkeypa
     monkeypatch.setattr(
         encode.files, "write_bytes", lambda path, data: written.update({str(path): data})
     )
-    with pytest.raises(KeyboardInterrupt), encode.growing_video("gs://b/a.mp4", (48, 32)) as add:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        encode.growing_video_file("gs://b/a.mp4", (48, 32)) as add,
+    ):
         add(frames[0])
         raise KeyboardInterrupt
     assert not written
-    with encode.growing_video("gs://b/a.mp4", (48, 32)) as add:
+    with encode.growing_video_file("gs://b/a.mp4", (48, 32)) as add:
         for frame in frames:
             add(frame)
     assert written == {"gs://b/a.mp4": (tmp_path / "whole.mp4").read_bytes()}

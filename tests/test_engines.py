@@ -13,9 +13,9 @@ from videolstm_jax.core import engines
 from videolstm_jax.core.engines import (
     ENGINES,
     convolution_in_scan,
+    convolution_of_places,
     im2col_convolution,
     native_convolution,
-    place_product,
 )
 
 BOTH = pytest.mark.parametrize("conv", ENGINES.values(), ids=ENGINES)
@@ -65,7 +65,7 @@ def test_leading_axes_are_free(conv):
 @BOTH
 def test_a_kernel_of_one_place_is_a_matrix_product(conv):
     kernel, x = small.shaken((np.zeros((4, 5)), np.zeros((2, 6, 6, 4))))
-    products = [conv(kernel, x), conv(kernel[None, None], x), place_product(kernel, x)]
+    products = [conv(kernel, x), conv(kernel[None, None], x), convolution_of_places(kernel, x)]
     for other in products:
         np.testing.assert_array_equal(other, products[0])
     assert "conv_general" not in str(jax.make_jaxpr(conv)(kernel[None, None], x))

@@ -35,7 +35,7 @@ def prediction():
 
 def frames_of(length=FRAMES):
     frames = clip(0, 3)[0]
-    return {t: frames[t % FRAMES] for t in example.shown_frames(length)}
+    return {t: frames[t % FRAMES] for t in example.shown_page_frames(length)}
 
 
 def card_of(prediction, **more):
@@ -93,7 +93,7 @@ def marks_of(prediction):
 
 @pytest.mark.parametrize("length, moving", [(1, 0), (2, 2), (24, 24), (25, 13), (200, 23)])
 def test_frames_that_are_shown(length, moving):
-    shown = example.shown_frames(length)
+    shown = example.shown_page_frames(length)
     assert {0, length - 1} <= shown <= set(range(length)) and moving <= len(shown) <= moving + 8
 
 

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 from command_line import run
 
-from videolstm_jax.cli.processes import complete_distributed
+from videolstm_jax.cli.processes import complete_distributed_flags
 from videolstm_jax.cluster.detect import Processes, devices_of_process, find_processes, visible_gpus
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
@@ -117,7 +117,7 @@ def test_tasks_of_a_machine_share_its_gpus(local_index, local_count, visible, de
     ],
 )
 def test_distributed_without_a_value_is_on(arguments, completed):
-    assert complete_distributed(arguments) == completed
+    assert complete_distributed_flags(arguments) == completed
 
 
 def test_distributed_without_a_value_reaches_the_command():

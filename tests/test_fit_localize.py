@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from videolstm_jax.config import FITS, LocalizeConfig
 from videolstm_jax.localize import baselines, causal
-from videolstm_jax.localize.saliency import saliency, upscale_maps
+from videolstm_jax.localize.saliency import saliency, upscale_saliency_maps
 from videolstm_jax.localize.tubes import video_tracks, video_tube
-from videolstm_jax.report.pictures.overlay import BAND, text_size
-from videolstm_jax.report.pictures.states import States, state_sheet
+from videolstm_jax.report.pictures.overlay import BAND, picture_text_size
+from videolstm_jax.report.pictures.states import States, state_picture_sheet
 from videolstm_jax.square import square_window
 
 PLAIN = {"sigma": 0.0, "span": 0}
@@ -78,14 +78,14 @@ def test_padding_is_cut_off_the_map_and_a_crop_put_into_the_frame(size):
     size = height, width
     longer, shorter = max(size), min(size)
     down, across, _, _ = cut(size, "pad")
-    padded = upscale_maps(maps, (longer, longer), 0.0)
+    padded = upscale_saliency_maps(maps, (longer, longer), 0.0)
     expected = padded[:, down : down + height, across : across + width]
-    np.testing.assert_allclose(upscale_maps(maps, size, 0.0, "pad"), expected, rtol=1e-5)
+    np.testing.assert_allclose(upscale_saliency_maps(maps, size, 0.0, "pad"), expected, rtol=1e-5)
     down, across, _, _ = cut(size, "crop")
     cropped = np.zeros((2, height, width), np.float32)
     place = np.s_[:, -down : shorter - down, -across : shorter - across]
-    cropped[place] = upscale_maps(maps, (shorter, shorter), 20.0)
-    np.testing.assert_allclose(upscale_maps(maps, size, 20.0, "crop"), cropped, rtol=1e-5)
+    cropped[place] = upscale_saliency_maps(maps, (shorter, shorter), 20.0)
+    np.testing.assert_allclose(upscale_saliency_maps(maps, size, 20.0, "crop"), cropped, rtol=1e-5)
 
 
 def test_attention_on_padding_makes_no_box():
@@ -139,8 +139,8 @@ def test_cells_and_flow_as_if_the_frame_were_padded_or_cut_before(size):
     down, across, _, _ = cut(size, "pad")
     borders = ((0, 0), (down, down), (across, across), (0, 0))
     np.testing.assert_allclose(
-        baselines.flow_attention(flow, 7, "pad"),
-        baselines.flow_attention(np.pad(flow, borders), 7),
+        baselines.flow_baseline_attention(flow, 7, "pad"),
+        baselines.flow_baseline_attention(np.pad(flow, borders), 7),
         atol=1e-6,
     )
     np.testing.assert_allclose(
@@ -151,7 +151,9 @@ def test_cells_and_flow_as_if_the_frame_were_padded_or_cut_before(size):
     down, across, _, _ = cut(size, "crop")
     part = flow[:, -down : shorter - down, -across : shorter - across]
     np.testing.assert_allclose(
-        baselines.flow_attention(flow, 7, "crop"), baselines.flow_attention(part, 7), atol=1e-6
+        baselines.flow_baseline_attention(flow, 7, "crop"),
+        baselines.flow_baseline_attention(part, 7),
+        atol=1e-6,
     )
     np.testing.assert_allclose(
         baselines.box_coverage_of_cells(box, size, 7, "crop"),
@@ -181,10 +183,12 @@ def test_maps_of_the_state_are_drawn_where_they_lie_on_the_frame():
     channel[0, 0, 0] = 1.0
     states = States("hidden", np.ones((1, 2, 2)), np.array([0]), channel[None])
     size = 80, 40  # W, H
-    title = text_size(80) + 6
+    title = picture_text_size(80) + 6
     pictures = {}
     for fit in FITS:
-        pictures[fit] = state_sheet(states, np.array([0]), size, fit)[title : title + 40, :80]
+        pictures[fit] = state_picture_sheet(states, np.array([0]), size, fit)[
+            title : title + 40, :80
+        ]
     # With padding the frame has the lower half of the upper cells; the crop is the middle.
     assert not (pictures["squash"] == BAND).all(-1).any()
     assert not (pictures["pad"] == BAND).all(-1).any()

@@ -48,7 +48,7 @@ def test_the_bound_is_measured_on_the_middles(tmp_path, monkeypatch):
 
     monkeypatch.setattr(flow_writing.batched, "flow_of_sampled_pairs", watched)
     dataset, _ = scan.scan_videos(cfg.data)
-    flow_writing.sample_flow_bound(cfg, dataset)
+    flow_writing.sample_stored_flow_bound(cfg, dataset)
     assert shapes and {shape[0] for shape in shapes} == {3}
 
 
@@ -99,7 +99,7 @@ def test_warnings(tmp_path, capsys):
 
 def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
     cfg = settings(tmp_path, drifting(tmp_path / "videos", (2, 0, 2, 0)), flow__bound=0.5)
-    plain = flow_writing.batched.batched_flow_images
+    plain = flow_writing.batched.batched_tvl1_images
 
     def dying(*args, **named):
         for number, done in enumerate(plain(*args, **named)):
@@ -107,10 +107,10 @@ def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
                 raise KeyboardInterrupt
             yield done
 
-    monkeypatch.setattr(flow_writing.batched, "batched_flow_images", dying)
+    monkeypatch.setattr(flow_writing.batched, "batched_tvl1_images", dying)
     with pytest.raises(KeyboardInterrupt):
         prepare.run(cfg)
-    monkeypatch.setattr(flow_writing.batched, "batched_flow_images", plain)
+    monkeypatch.setattr(flow_writing.batched, "batched_tvl1_images", plain)
     prepare.run(cfg)
     messages = capsys.readouterr().err
     assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in messages

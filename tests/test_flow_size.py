@@ -134,7 +134,7 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
     pairs_done = []
     flow_of = {
         done.name: done
-        for done in batched.batched_flow_images(
+        for done in batched.batched_tvl1_images(
             videos, lambda w, h: 127.5, progress=pairs_done.append
         )
     }

@@ -13,7 +13,7 @@ from videolstm_jax.report.pictures.score_lines import (
     EvenSample,
     RecentScores,
     ScoreLines,
-    stable_slots,
+    score_board_slots,
 )
 
 
@@ -41,7 +41,7 @@ def frame(width=96, height=64, level=90):
 def test_places_are_kept(rows):
     places = []
     for chosen in rows:
-        before, places = places, stable_slots(places, chosen)
+        before, places = places, score_board_slots(places, chosen)
         assert sorted(places) == sorted(chosen)
         for slot, index in enumerate(before):
             assert index not in chosen or places[slot] == index
@@ -192,7 +192,7 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
 @pytest.mark.parametrize("width, height", [(64, 64), (1920, 1080)])
 def test_a_view_at_the_size_it_is_shown(width, height):
     boxes = np.array([[width / 4, height / 4, width / 2, height / 2]])
-    view = frame_picture.frame_view(
+    view = frame_picture.shown_frame_view(
         frame(width, height), 640, lambda size: np.zeros(size), detections=boxes
     )
     shown_height, shown_width = view.frame.shape[:2]
@@ -208,19 +208,21 @@ def test_a_view_at_the_size_it_is_shown(width, height):
 
 def test_words_are_cut_where_they_do_not_fit():
     font = ImageFont.load_default(20)
-    assert score_board.fitted_text("Jump", font, 500) == "Jump"
-    cut = score_board.fitted_text("HandstandPushups", font, 90)
+    assert score_board.text_fitted_to_picture("Jump", font, 500) == "Jump"
+    cut = score_board.text_fitted_to_picture("HandstandPushups", font, 90)
     assert cut.endswith("…") and font.getlength(cut) <= 90 and cut.startswith("Ha")
-    assert score_board.fitted_text("Jump", font, 0) == "J…"
+    assert score_board.text_fitted_to_picture("Jump", font, 0) == "J…"
 
 
 def test_a_mark_stays_behind_a_name_that_is_cut():
     font = ImageFont.load_default(20)
-    assert score_board.fitted_text("Jump", font, 500, " (true)", 4) == "Jump (true)"
-    short = score_board.fitted_text("HandstandPushups", font, 140, " (true)", 4)
+    assert score_board.text_fitted_to_picture("Jump", font, 500, " (true)", 4) == "Jump (true)"
+    short = score_board.text_fitted_to_picture("HandstandPushups", font, 140, " (true)", 4)
     assert short.startswith("Hand") and short.endswith("… (true)") and font.getlength(short) <= 140
     # Too narrow for four letters and the mark: the name is shown instead.
-    assert score_board.fitted_text("HandstandPushups", font, 90, " (true)", 4).endswith("…")
+    assert score_board.text_fitted_to_picture("HandstandPushups", font, 90, " (true)", 4).endswith(
+        "…"
+    )
 
 
 def test_a_board_shows_both_answers_of_long_names():

@@ -209,7 +209,7 @@ def test_preprocessing_is_that_of_the_caffe_vgg():
 @pytest.mark.parametrize("block", [1, 3, 64])
 def test_all_frames_of_a_video_in_order(folder, videos, truth, stream, block):
     for at, video in enumerate(videos):
-        blocks = list(frames.video_frames(video, reader(stream, folder), block=block))
+        blocks = list(frames.frame_chunks_of_video(video, reader(stream, folder), block=block))
         assert all(len(images) <= block for images in blocks)
         assert np.array_equal(np.concatenate(blocks), truth[stream][at])
 
@@ -238,6 +238,6 @@ def test_what_cannot_be_read_is_named(folder, videos):
         FrameReader("depth", 16)
     longer = videos[0]._replace(frames=20)
     with pytest.raises(FileError, match=r"x\.mp4: 5 frames of a/x; expected 19 at least"):
-        list(frames.video_frames(longer, reader("rgb", folder)))
+        list(frames.frame_chunks_of_video(longer, reader("rgb", folder)))
     with pytest.raises(VideoError, match="no such file"):
         take(1, (videos[0]._replace(path=str(folder / "gone.mp4")),), reader("rgb", folder))

@@ -75,7 +75,7 @@ def test_temperature_is_found_again():
         axis=1
     )
     overconfident = softmax(3 * logits, axis=1)
-    temperature = fusion.fit_temperature(overconfident, label)
+    temperature = fusion.fit_probability_temperature(overconfident, label)
     assert temperature == pytest.approx(3, rel=0.03)
     np.testing.assert_allclose(
         fusion.temper_probabilities(overconfident, 3), softmax(logits, axis=1), atol=1e-9

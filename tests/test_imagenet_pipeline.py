@@ -15,7 +15,7 @@ from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.vgg import make_vgg
 from videolstm_jax.nn.weight_files import weights_sha256
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.workdir.dataset_json import load_dataset
@@ -88,9 +88,7 @@ def _features_are_those_of(work, preprocessing):
     for name, leaf in LEAVES.items():
         layer, _, part = name.rpartition(".")
         tree.setdefault(layer, {})[part] = leaf
-    taps = jax.jit(make_convnet(vgg(work, "rgb").convnet, 3, 5).apply)(
-        tree, images.astype(np.float32)
-    )
+    taps = jax.jit(make_vgg(vgg(work, "rgb").convnet, 3, 5).apply)(tree, images.astype(np.float32))
     for layer in ("pool5", "fc7"):
         stored, truth = (
             FeatureStore.open(work / "features" / "rgb" / layer).read(video.name),
@@ -121,7 +119,7 @@ def test_frozen_layers_stay(work, tmp_path, layers, moves, optimizer):
         if not name.startswith("logits"):
             moved = any(name.startswith(part) for part in moves)
             assert np.array_equal(leaf, LEAVES[name]) != moved, name
-    begun = make_convnet(cfg.convnet, 3, 2).init(jax.random.key(cfg.seed))
+    begun = make_vgg(cfg.convnet, 3, 2).init(jax.random.key(cfg.seed))
     assert not np.array_equal(params_of(work, "rgb")["logits.kernel"], begun["logits"]["kernel"])
 
 

@@ -43,7 +43,7 @@ def test_flow_of_no_motion_is_zero_and_as_large_as_the_mean_colour():
 def test_what_is_stored_with_features_is_what_is_done():
     pixels = np.random.default_rng(1).integers(0, 256, (5, 3)).astype(np.uint8)
     for name in preprocessing.PREPROCESSING:
-        mean, scale = preprocessing.backbone_pixels("rgb", name, 0.5)
+        mean, scale = preprocessing.network_pixels("rgb", name, 0.5)
         inputs = preprocessing.preprocess_for_network(
             pixels, "rgb", preprocessing=name, pixel_scale=0.5
         )

@@ -81,7 +81,7 @@ def check(store, names):
 
 def test_the_authors_maps_become_channel_last(authors, tmp_path):
     features = foreign.authors_features(authors)
-    dataset = importers.dataset_from_lists(tmp_path, features)
+    dataset = importers.dataset_of_foreign_features(tmp_path, features)
     assert dataset.classes == ("Archery", "Bowling")
     assert [(v.name, v.label, v.part, v.group, v.frames) for v in dataset.videos] == [
         (f"Archery/{STEMS[0]}", 0, "train", "g01", 4),
@@ -105,7 +105,7 @@ def test_sharmas_rows_are_read_in_fortran_order(sharma, tmp_path):
         rows = file["features"][:]
     reshaped = np.stack([row.reshape(N * N, D, order="F").reshape(N, N, D) for row in rows])
     assert np.array_equal(as_he_does, reshaped)
-    dataset = importers.dataset_from_lists(sharma, features)
+    dataset = importers.dataset_of_foreign_features(sharma, features)
     assert dataset.classes == ("archery", "bowling") and [v.part for v in dataset.videos] == [
         "train",
         "train",
@@ -149,7 +149,7 @@ def test_one_record_a_frame_loses_the_last(tmp_path, frames, taken):
 
 def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
     features = foreign.authors_features(authors)
-    dataset = importers.dataset_from_lists(
+    dataset = importers.dataset_of_foreign_features(
         tmp_path, dict.fromkeys((*STEMS, "a_1", "a_2", "b_1"), features[STEMS[0]])
     )
     with pytest.raises(FileError, match="there are no features of Archery/other"):
@@ -187,10 +187,10 @@ def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
     features = foreign.sharma_features(sharma, side=N)
     (sharma / "train_labels.txt").write_text("0,1\n1,0\n")
     with pytest.raises(FileError, match=r"'0,1'; expected one number a line"):
-        importers.dataset_from_lists(sharma, features)
+        importers.dataset_of_foreign_features(sharma, features)
     (sharma / "train_labels.txt").write_text("0\n1\n")
     with pytest.raises(FileError, match="labels do not agree with the classes in the file names"):
-        importers.dataset_from_lists(sharma, features)
+        importers.dataset_of_foreign_features(sharma, features)
 
 
 @pytest.mark.slow

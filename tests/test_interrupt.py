@@ -160,7 +160,7 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
     )
     command = [
         sys.executable,
-        *pipeline.stage_command("prepare", cfg, "python -m launch.").split()[1:],
+        *pipeline.pipeline_stage_command("prepare", cfg, "python -m launch.").split()[1:],
     ]
     status, errors = interrupted(command, environment, folder, cwd=ROOT)
     assert status == 130 and errors.endswith(STOPPED) and "Traceback" not in errors
@@ -248,7 +248,7 @@ def test_a_pipeline_stopped_in_every_stage_leaves_the_same_files(tmp_path):
     command = [
         sys.executable,
         "-u",
-        *pipeline.stage_command("pipeline", cfg, "python -m launch.").split()[1:],
+        *pipeline.pipeline_stage_command("pipeline", cfg, "python -m launch.").split()[1:],
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     (tmp_path / "whole").mkdir()

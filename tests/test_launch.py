@@ -11,7 +11,7 @@ from command_line import ROOT, parse, run
 from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.config import RunConfig, flat_settings
-from videolstm_jax.pipeline import stage_command
+from videolstm_jax.pipeline import pipeline_stage_command
 from videolstm_jax.presets import configured
 from videolstm_jax.types import Dataset
 from videolstm_jax.workdir.dataset_json import save_dataset
@@ -159,7 +159,7 @@ def test_flags_become_the_configuration():
     ],
 )
 def test_a_command_says_the_configuration(cfg):
-    assert parse(*shlex.split(stage_command("train", cfg))[2:]) == cfg
+    assert parse(*shlex.split(pipeline_stage_command("train", cfg))[2:]) == cfg
 
 
 def test_every_setting_has_a_flag():

@@ -25,7 +25,7 @@ from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.presets import configured
 from videolstm_jax.results import evaluated
 from videolstm_jax.train.graft import graft, named_param_leaves
-from videolstm_jax.train.optim import is_frozen
+from videolstm_jax.train.optim import is_frozen_in_training
 from videolstm_jax.types import Dataset
 from videolstm_jax.video import decode
 from videolstm_jax.workdir.dataset_json import load_dataset
@@ -122,9 +122,9 @@ def test_flow_starts_from_the_mean_of_the_first_kernel(tensors):
 def test_shifted_products_are_the_grouped_convolution(size, stride, side):
     x = _random(0).normal(size=(2, side, side + 1, 6)).astype(np.float32)
     kernel = _random(1).normal(size=(size, size, 1, 6)).astype(np.float32)
-    expected = convolutions.device_convolution(x, kernel, stride, groups=6)
+    expected = convolutions.lite0_device_convolution(x, kernel, stride, groups=6)
     np.testing.assert_allclose(
-        convolutions.depthwise_shifted(x, kernel, stride), expected, atol=1e-5
+        convolutions.lite0_depthwise_shifted(x, kernel, stride), expected, atol=1e-5
     )
 
 
@@ -209,10 +209,10 @@ def test_a_frozen_network_starts_from_the_package_and_keeps_it(tensors, capsys):
         for name in leaves
         if not name.startswith("logits.")
     )
-    trained = {layer for layer in start.params if not is_frozen(cfg.convnet, layer)}
+    trained = {layer for layer in start.params if not is_frozen_in_training(cfg.convnet, layer)}
     assert trained == {"logits"}
     from_block = dataclasses.replace(cfg.convnet, train_layers="block16")
-    trained = {layer for layer in start.params if not is_frozen(from_block, layer)}
+    trained = {layer for layer in start.params if not is_frozen_in_training(from_block, layer)}
     parts = ("expand", "depthwise", "project")
     assert trained == {"logits", "head", *(f"block16_{part}" for part in parts)}
 

@@ -63,21 +63,21 @@ def unmeasured(run_measures):
 
 
 def test_numbers_of_the_results_table(run_measures):
-    assert local.localization_numbers(run_measures) == {
+    assert local.localization_page_numbers(run_measures) == {
         "map_20": 0.7,
         "map_50": 0.45,
         "frame_iou": 0.45,
         "mass": 0.45,
         "area": 0.125,
     }
-    assert local.localization_numbers(None) == {}
-    assert local.localization_numbers(unmeasured(run_measures)) == {"mass": None, "area": None}
+    assert local.localization_page_numbers(None) == {}
+    assert local.localization_page_numbers(unmeasured(run_measures)) == {"mass": None, "area": None}
 
 
 def test_runs_whose_boxes_are_of_the_foreground_are_named(run_measures):
     foreground = run_measures | {"settings": {"input": "foreground"}}
     others = {"a": run_measures, "b": run_measures | {"settings": {"input": "attention"}}}
-    assert local.foreground_note(others) == ()
+    assert local.page_foreground_note(others) == ()
     section = local.section(others | {"c": foreground})
     assert len(section.paragraphs) == 2
     assert section.paragraphs[1].startswith("Boxes of c are made of the foreground")
@@ -127,7 +127,7 @@ def test_attention_over_time_is_drawn_for_runs_that_say_it(run_measures):
     assert [plot.legend[0] for plot in plots] == [("new", 1, False)] * 4
     assert plots[3].legend == (("new", 1, False), ("area of the true box", 1, True))
     assert all("nan" not in plot.svg for plot in plots)
-    table = local_tables.attention_table({"old": run_measures, "new": with_curves})
+    table = local_tables.attention_page_table({"old": run_measures, "new": with_curves})
     assert [row[table.head.index("Drift")].text for row in table.rows] == ["0.100", "0.050"]
     bare = unmeasured(with_curves)
     del (
@@ -149,7 +149,7 @@ def test_every_line_is_in_the_recall_plot(run_measures):
 
 
 def test_errors_are_told_by_threshold(run_measures):
-    row = local_tables.error_table({"a": run_measures}).rows[0]
+    row = local_tables.tube_error_page_table({"a": run_measures}).rows[0]
     assert [cell.text for cell in row] == ["a at IoU 0.2", "7", "1", "2", "0", "0", "0", "3"]
 
 

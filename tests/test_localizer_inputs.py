@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from videolstm_jax.localize.inputs import (
-    camera_free_flow,
-    feature_magnitude,
-    flow_magnitude,
+    localizer_flow_without_camera,
     localizer_input,
+    localizer_input_of_features,
+    localizer_input_of_flow,
 )
 
 RNG = np.random.default_rng(0)
@@ -24,7 +24,7 @@ def test_feature_size_is_the_mean_of_absolute_values():
             for frame in x
         ]
     )
-    np.testing.assert_allclose(feature_magnitude(x), by_hand, rtol=1e-6)
+    np.testing.assert_allclose(localizer_input_of_features(x), by_hand, rtol=1e-6)
 
 
 def test_weighted_features_are_the_size_of_attention_times_features():
@@ -32,7 +32,7 @@ def test_weighted_features_are_the_size_of_attention_times_features():
     x = RNG.normal(size=(3, 7, 7, 4))
     product = np.abs(ATTENTION[..., None] * x).mean(-1)
     np.testing.assert_allclose(
-        localizer_input("weighted_features", ATTENTION, feature_magnitude(x)),
+        localizer_input("weighted_features", ATTENTION, localizer_input_of_features(x)),
         product / product.sum((1, 2), keepdims=True),
         rtol=1e-5,
     )
@@ -44,7 +44,7 @@ def test_the_camera_does_not_count(scale, right, down):
     images = np.full((2, 14, 14, 2), 128.0)
     images += np.round([right, down])
     images[:, 2:4, 4:6, 0] += 40
-    flow = camera_free_flow(images.astype(np.uint8), 7)
+    flow = localizer_flow_without_camera(images.astype(np.uint8), 7)
     assert flow[0, 1, 2] == pytest.approx(1) and flow.sum() == pytest.approx(2)
     features = np.full((3, 7, 7), scale, np.float32)
     both = localizer_input("motion", ATTENTION, features, flow)
@@ -62,7 +62,7 @@ def test_the_geometric_mean():
 
 def test_plain_flow_counts_the_camera():
     images = np.full((1, 14, 14, 2), 138, np.uint8)
-    np.testing.assert_allclose(flow_magnitude(images, 7), 1 / 49, rtol=1e-5)
+    np.testing.assert_allclose(localizer_input_of_flow(images, 7), 1 / 49, rtol=1e-5)
 
 
 def test_nothing_anywhere_is_uniform():

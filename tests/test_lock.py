@@ -52,7 +52,7 @@ def test_the_lock_of_a_killed_process_is_taken_over(holder, tmp_path, number):
     holder.send_signal(number)
     # Not waited for: a process that nobody has asked for its status yet is dead all the same.
     deadline = time.monotonic() + 10
-    while owner.start_of_process(holder.pid) and time.monotonic() < deadline:
+    while owner.start_of_lock_owner(holder.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     with sole_writer(tmp_path / "run", "train"):
         assert read_owner(tmp_path / "run" / ".lock").pid == os.getpid()

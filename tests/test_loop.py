@@ -21,7 +21,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.loop import Stopped, fit
 from videolstm_jax.train.record import Plan
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import make_step
 
 TX = optax.rmsprop(1e-2, decay=0.9, eps=1e-6)
@@ -44,7 +44,7 @@ def _batches(start):
 
 
 def _fresh():
-    return new_train_state({"w": jnp.arange(4.0)}, TX)
+    return new_training_state({"w": jnp.arange(4.0)}, TX)
 
 
 def _plan(steps=23, **changes):

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
+from videolstm_jax.train.losses import (
+    frame_xent,
+    sequence_entropy,
+    sequence_xent,
+    training_frame_accuracy,
+)
 
 
 def _case(seed, b=3, t=4, c=5):
@@ -53,7 +58,7 @@ def test_frame_xent_and_accuracy(seed):
             right += weight[b] * mask[b, t] * (logits[b, t].argmax() == label[b])
             count += weight[b] * mask[b, t]
     np.testing.assert_allclose(
-        frame_accuracy(logits, label, mask, weight), right / max(count, 1e-9), rtol=1e-6
+        training_frame_accuracy(logits, label, mask, weight), right / max(count, 1e-9), rtol=1e-6
     )
 
 
@@ -102,7 +107,7 @@ def test_entropy_of_uniform_and_of_one_cell_and_its_gradient_there():
 def test_a_batch_without_weight_is_zero_and_not_a_division():
     logits, label, mask, weight = _case(2)
     assert sequence_xent(logits, label, mask, 0 * weight) == 0
-    assert frame_accuracy(logits, label, 0 * mask > 0, weight) == 0
+    assert training_frame_accuracy(logits, label, 0 * mask > 0, weight) == 0
 
 
 def test_large_logits_stay_finite_and_bfloat16_is_computed_in_float32():

@@ -16,7 +16,7 @@ from tube_scenes import BOX
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure.frame_ap import frame_map
-from videolstm_jax.measure.suppress import suppress_tubes
+from videolstm_jax.measure.suppress import suppress_overlapping_tubes
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 from videolstm_jax.types import Detection
 from videolstm_jax.workdir.tubes_jsonl import save_detections
@@ -75,7 +75,7 @@ def test_a_work_folder_by_hand(work):
 def test_one_style_some_frames_and_no_repeats(work):
     output_of(*flags(work, json=work / "m.json", style="act", frames="truth", nms="0.3"))
     record = json.loads((work / "m.json").read_text())
-    left = suppress_tubes(
+    left = suppress_overlapping_tubes(
         [detection for detection in DETECTIONS if detection.video != "b/bare"], 0.3
     )
     assert record["detections"] == len(left) == 3 and list(record["video_map"]) == ["act"]

@@ -8,16 +8,16 @@ from learnable_clips import CFG, clips
 from videolstm_jax.config import OptimConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.train.mesh import batch_on_mesh, data_mesh, mesh_text, replicate
+from videolstm_jax.train.mesh import batch_on_mesh, data_mesh, mesh_text, replicate_on_mesh
 from videolstm_jax.train.optim import rmsprop
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import make_step, model_loss
 
 
 def _trained(devices, steps=5, shards=0):
     model, tx = make_model(CFG), rmsprop(OptimConfig())
     mesh = data_mesh(devices, 8, shards)
-    state = replicate(new_train_state(model.init(jax.random.key(0)), tx), mesh)
+    state = replicate_on_mesh(new_training_state(model.init(jax.random.key(0)), tx), mesh)
     step = make_step(model_loss(model.apply), tx, 0, mesh=mesh, shards=shards)
     losses = []
     for k in range(steps):

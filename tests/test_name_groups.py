@@ -7,7 +7,7 @@ import pytest
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists.list_files import ListWarning
-from videolstm_jax.dataset.splits.groups import warn_of_look_alikes
+from videolstm_jax.dataset.splits.groups import warn_of_look_alike_groups
 from videolstm_jax.dataset.splits.name_groups import (
     group_by_name,
     group_by_pattern,
@@ -230,8 +230,8 @@ def test_names_that_look_alike_are_warned_of(recwarn):
             ListedVideo(name, "", name.split("/")[0], group or name.split("/")[1]) for name in names
         ]
 
-    warn_of_look_alikes(listed("walk/anna", "walk/bo", "run/c1", "sit/c2"))
-    warn_of_look_alikes(listed("walk/walk1", "walk/walk2", group="g"))
+    warn_of_look_alike_groups(listed("walk/anna", "walk/bo", "run/c1", "sit/c2"))
+    warn_of_look_alike_groups(listed("walk/walk1", "walk/walk2", group="g"))
     assert not recwarn.list
     with pytest.warns(ListWarning, match="names of 2 videos such as walk/w1, walk/w23: each is"):
-        warn_of_look_alikes(listed("walk/w1", "walk/w23", "walk/x"))
+        warn_of_look_alike_groups(listed("walk/w1", "walk/w23", "walk/x"))

@@ -5,10 +5,10 @@ import pytest
 
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.measure.nearest import (
-    motion_energy,
+    nearest_motion_energy,
     nearest_scores,
-    size_and_length_of_videos,
-    size_baseline_warning,
+    nearest_size_and_length,
+    nearest_size_warning,
 )
 from videolstm_jax.stages import nearest
 from videolstm_jax.types import Dataset, Video
@@ -22,17 +22,19 @@ def test_energy_is_the_mean_of_each_cell(height, width, side):
     flow = np.random.default_rng(0).normal(size=(5, height, width, 2))
     magnitude = np.hypot(flow[..., 0], flow[..., 1]).mean(0)
     cells = magnitude.reshape(side, height // side, side, width // side).mean((1, 3))
-    np.testing.assert_allclose(motion_energy(flow, side), cells / cells.sum(), rtol=1e-10)
+    np.testing.assert_allclose(nearest_motion_energy(flow, side), cells / cells.sum(), rtol=1e-10)
 
 
 def test_energy_of_an_odd_size_against_fine_pixels():
     flow = np.random.default_rng(1).normal(size=(2, 5, 7, 2))
     fine = flow.repeat(12, 1).repeat(12, 2)  # 60 x 84 divides by 4, 5 x 7 does not
-    np.testing.assert_allclose(motion_energy(flow, 4), motion_energy(fine, 4), rtol=1e-10)
+    np.testing.assert_allclose(
+        nearest_motion_energy(flow, 4), nearest_motion_energy(fine, 4), rtol=1e-10
+    )
 
 
 def test_nothing_moves():
-    assert not motion_energy(np.zeros((3, 8, 8, 2)), 4).any()
+    assert not nearest_motion_energy(np.zeros((3, 8, 8, 2)), 4).any()
 
 
 def test_nearest_neighbour():
@@ -90,7 +92,7 @@ def test_imported_features_have_no_size(tmp_path, capsys):
 
 
 def test_size_and_length_by_hand():
-    rows = size_and_length_of_videos(np.array([1, 2]), np.array([1, 4]), np.array([1, 8]))
+    rows = nearest_size_and_length(np.array([1, 2]), np.array([1, 4]), np.array([1, 8]))
     np.testing.assert_allclose(rows, np.log([[1, 1, 1], [2, 4, 8]]))
 
 
@@ -100,4 +102,4 @@ def test_size_and_length_by_hand():
 )
 def test_a_warning_needs_more_than_chance(right, total, chance, warned):
     """Wilson's interval of 8 of 30 begins at .142, that of 15 of 30 at .332."""
-    assert bool(size_baseline_warning(right, total, chance)) == warned
+    assert bool(nearest_size_warning(right, total, chance)) == warned

@@ -14,11 +14,11 @@ from training_workdir import config, damage_record, write_work
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.loop import fit
-from videolstm_jax.train.mesh import batch_on_mesh, data_mesh, replicate
+from videolstm_jax.train.mesh import batch_on_mesh, data_mesh, replicate_on_mesh
 from videolstm_jax.train.numerics.divergence import Diverged
-from videolstm_jax.train.numerics.finite import names_of_checked_numbers, not_finite_problem
+from videolstm_jax.train.numerics.finite import names_of_finite_checks, not_finite_problem
 from videolstm_jax.train.record import Plan
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import make_step
 from videolstm_jax.workdir.config_json import load_config
 
@@ -69,7 +69,7 @@ def batch_of(number, fault=""):
 
 
 def fresh(tx=TX):
-    return new_train_state({"b": jnp.zeros(2), "w": jnp.array([1.0, 2.0, 3.0])}, tx)
+    return new_training_state({"b": jnp.zeros(2), "w": jnp.array([1.0, 2.0, 3.0])}, tx)
 
 
 class Oracle:
@@ -105,8 +105,8 @@ def test_a_skipped_step_leaves_parameters_and_optimizer_to_the_bit(devices, shar
     if devices:
         mesh = data_mesh(devices, 8, shards)
         step = make_step(loss_fn, TX, 0, mesh=mesh, shards=shards)
-        state = replicate(state, mesh)
-    names, oracle = names_of_checked_numbers(state), Oracle()
+        state = replicate_on_mesh(state, mesh)
+    names, oracle = names_of_finite_checks(state), Oracle()
     for number in range(12):
         before = flat(state)
         batch = batch_of(number, FAULTS.get(number, ""))
@@ -134,7 +134,7 @@ def test_an_update_that_overflows_is_not_applied():
     x, steep = batch_of(0)
     state, metrics = step(state, (x * np.float32(16), steep))
     assert np.isfinite(jax.device_get(metrics.gradient_norm))
-    names = names_of_checked_numbers(state)
+    names = names_of_finite_checks(state)
     assert not_finite_problem(metrics, names) == "params.w after the update is not finite"
     np.testing.assert_array_equal(state.params["w"], [1, 2, 3])
 
@@ -152,7 +152,7 @@ def test_an_optimizer_that_overflows_is_named():
     problems = []
     for number in range(2):
         state, metrics = step(state, batch_of(number))
-        problems.append(not_finite_problem(metrics, names_of_checked_numbers(state)))
+        problems.append(not_finite_problem(metrics, names_of_finite_checks(state)))
     assert problems == ["", "opt_state.w after the update is not finite"]
 
 

@@ -226,7 +226,7 @@ def test_lists_cut_short_are_told_from_whole_ones(data, tmp_path):
         "UCF101 was published with 9537 and 3783" in messages[0]
     )
     assert messages[1].startswith("37 videos are in no list of split 1")
-    assert official_lists.compare_published(["a", "b"], 1, 2, 2) == ("", "")
+    assert official_lists.compare_published_lists(["a", "b"], 1, 2, 2) == ("", "")
 
 
 def test_classes_that_cannot_be_chosen(data, tmp_path):

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from videolstm_jax.config import ConvNetConfig, OptimConfig
-from videolstm_jax.train.optim import convnet_optimizer, optimizer, rmsprop
+from videolstm_jax.train.optim import optimizer, optimizer_of_convnet, rmsprop
 
 PARAMS = {"kernel": jnp.array([[1.0, -2.0], [0.5, 3.0]]), "bias": jnp.array([0.1, -0.3])}
 
@@ -87,7 +87,7 @@ def test_weight_decay_is_decoupled_and_spares_biases():
 
 def test_the_convnets_sgd_by_hand():
     cfg = ConvNetConfig(learning_rate=0.1, weight_decay=0.01, steps=20)
-    result, gradients = _run(convnet_optimizer(cfg), steps=6)
+    result, gradients = _run(optimizer_of_convnet(cfg), steps=6)
     w, v = np.asarray(PARAMS["kernel"], np.float64), 0.0
     for k, gradient in enumerate(gradients):
         v = 0.9 * v + np.asarray(gradient["kernel"], np.float64) + 0.01 * w
@@ -107,7 +107,7 @@ def test_schedules_of_the_convnets(schedule, expected):
     cfg = ConvNetConfig(
         schedule=schedule, optimizer="adam", weight_decay=0.0, learning_rate=0.5, steps=10
     )
-    tx, sizes = convnet_optimizer(cfg), []
+    tx, sizes = optimizer_of_convnet(cfg), []
     state = tx.init(PARAMS)
     for _ in range(10):
         updates, state = tx.update(jax.tree.map(jnp.ones_like, PARAMS), state, PARAMS)
@@ -124,7 +124,9 @@ def test_frozen_layers_are_not_even_decayed(layers, still):
         layer: {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
         for layer in ("block1_conv1", "fc1", "logits")
     }
-    tx = convnet_optimizer(ConvNetConfig(train_layers=layers, weight_decay=0.1, learning_rate=0.5))
+    tx = optimizer_of_convnet(
+        ConvNetConfig(train_layers=layers, weight_decay=0.1, learning_rate=0.5)
+    )
     updates, _ = tx.update(jax.tree.map(jnp.ones_like, params), tx.init(params), params)
     assert {layer for layer, leaves in updates.items() if not leaves["kernel"].any()} == still
     np.testing.assert_allclose(updates["logits"]["kernel"], -0.5 * 1.1, rtol=1e-6)

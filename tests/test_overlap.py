@@ -22,11 +22,13 @@ def test_overlap_of_boxes_and_tubes():
 def test_areas_under_a_known_curve():
     """Right, wrong, right with two true objects: precision 1, 1/2, 2/3 at recall .5, .5, 1."""
     hits = np.array([True, False, True])
-    assert overlap.envelope_area(hits, 2) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-    assert overlap.trapezoid_area(hits, 2) == pytest.approx(0.5 * 1 + 0.5 * (1 / 2 + 2 / 3) / 2)
+    assert overlap.envelope_precision_area(hits, 2) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert overlap.trapezoid_precision_area(hits, 2) == pytest.approx(
+        0.5 * 1 + 0.5 * (1 / 2 + 2 / 3) / 2
+    )
     late = np.array([False, True])
-    assert overlap.envelope_area(late, 1) == pytest.approx(0.5)
-    assert overlap.trapezoid_area(late, 1) == pytest.approx(0.25)
+    assert overlap.envelope_precision_area(late, 1) == pytest.approx(0.5)
+    assert overlap.trapezoid_precision_area(late, 1) == pytest.approx(0.25)
 
 
 def test_refuses_an_unknown_style():

@@ -80,17 +80,17 @@ def test_blend_refuses_other_sizes_and_alphas():
     ],
 )
 def test_display_size(width, height, side, want):
-    assert overlay.display_size(width, height, side) == want
+    assert overlay.picture_display_size(width, height, side) == want
 
 
 def test_display_size_refuses_nothing():
     with pytest.raises(ValueError, match="at least 1"):
-        overlay.display_size(0, 10, 256)
+        overlay.picture_display_size(0, 10, 256)
 
 
 def test_small_frames_grow_by_repeated_pixels():
     frames = np.random.default_rng(1).integers(0, 256, (2, 4, 3, 3), dtype=np.uint8)
-    shown = overlay.resized_frame(frames, (9, 12))
+    shown = overlay.resized_frame_picture(frames, (9, 12))
     assert shown.shape == (2, 12, 9, 3)
     assert all(
         (shown[1, y, x] == frames[1, y // 3, x // 3]).all() for y in range(12) for x in range(9)
@@ -100,7 +100,7 @@ def test_small_frames_grow_by_repeated_pixels():
 def test_large_frames_shrink_to_means():
     frames = np.random.default_rng(1).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
     means = frames[0].reshape(4, 2, 4, 2, 3).mean((1, 3))
-    np.testing.assert_allclose(overlay.resized_frame(frames, (4, 4))[0], means, atol=1.01)
+    np.testing.assert_allclose(overlay.resized_frame_picture(frames, (4, 4))[0], means, atol=1.01)
 
 
 def test_scaled_boxes():
@@ -114,7 +114,7 @@ def test_scaled_boxes():
 def test_a_box_is_drawn_on_its_own_edges_only(height, width):
     frame = grey(height, width)
     x0, y0, x1, y1 = width // 4, height // 4, width // 2, height // 2
-    drawn = overlay.draw_boxes(frame, np.array([[x0, y0, x1, y1]]), [overlay.DETECTED])
+    drawn = overlay.draw_boxes_on_picture(frame, np.array([[x0, y0, x1, y1]]), [overlay.DETECTED])
     painted = (drawn == overlay.DETECTED).all(-1)
     rows, columns = np.nonzero(painted)
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (y0, y1, x0, x1)
@@ -129,10 +129,10 @@ def test_a_box_is_drawn_on_its_own_edges_only(height, width):
 
 def test_dashes_leave_gaps_and_lines_do_not():
     box = np.array([[8, 8, 56, 56]])
-    solid = (overlay.draw_boxes(grey(), box, [overlay.TRUE]) == 255).all(-1)[8, 8:56]
-    dashed = (overlay.draw_boxes(grey(), box, [overlay.TRUE], dashed=[True]) == 255).all(-1)[
-        8, 8:56
-    ]
+    solid = (overlay.draw_boxes_on_picture(grey(), box, [overlay.TRUE]) == 255).all(-1)[8, 8:56]
+    dashed = (overlay.draw_boxes_on_picture(grey(), box, [overlay.TRUE], dashed=[True]) == 255).all(
+        -1
+    )[8, 8:56]
     assert solid.all() and 0.3 < dashed.mean() < 0.8
 
 
@@ -145,14 +145,16 @@ def test_dashes_leave_gaps_and_lines_do_not():
 def test_any_box_can_be_drawn(box, label, size):
     """Outside, inverted, empty: the picture keeps its size and nothing is raised."""
     frame = grey(*size)
-    drawn = overlay.draw_boxes(frame, np.array([box]), [overlay.DETECTED], [label], dashed=[True])
+    drawn = overlay.draw_boxes_on_picture(
+        frame, np.array([box]), [overlay.DETECTED], [label], dashed=[True]
+    )
     assert drawn.shape == frame.shape and drawn.dtype == np.uint8
 
 
 def test_labels_show_beside_their_box():
     box, colours = np.array([[10, 30, 50, 60]]), [overlay.DETECTED]
-    plain = overlay.draw_boxes(grey(), box, colours)
-    labelled = overlay.draw_boxes(grey(), box, colours, ["found"])
+    plain = overlay.draw_boxes_on_picture(grey(), box, colours)
+    labelled = overlay.draw_boxes_on_picture(grey(), box, colours, ["found"])
     changed = np.nonzero((plain != labelled).any(-1))
     assert len(changed[0]) > 50 and changed[0].max() < 30
 
@@ -174,6 +176,6 @@ def test_filmstrip_lays_frames_in_rows():
 
 @given(length=st.integers(1, 400), count=st.integers(1, 12))
 def test_evenly_chosen_frames(length, count):
-    chosen = overlay.evenly_spaced(length, count)
+    chosen = overlay.evenly_spaced_page_frames(length, count)
     assert len(chosen) == min(length, count) and chosen[0] == 0 and (np.diff(chosen) > 0).all()
     assert chosen[-1] == (length - 1 if count > 1 else 0)

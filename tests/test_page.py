@@ -50,7 +50,7 @@ def read(html):
 
 
 def evil_page():
-    picture = encoded.encoded_still(np.zeros((4, 4, 3), np.uint8))
+    picture = encoded.still_of_picture(np.zeros((4, 4, 3), np.uint8))
     plot = plots.line_plot(
         EVIL, [Series(EVIL, [0, 1], [0, 1]), Series("b", [0, 1], [1, 0])], Axis(EVIL), Axis(EVIL)
     )
@@ -71,7 +71,7 @@ def evil_page():
         picture,
         EVIL,
     )
-    table = tables.plain_table(EVIL, (EVIL, "n"), [(EVIL, 1), (EVIL, 2), ("c", 3)], EVIL)
+    table = tables.plain_page_table(EVIL, (EVIL, "n"), [(EVIL, 1), (EVIL, 2), ("c", 3)], EVIL)
     section = page.Section(
         "one", EVIL, (EVIL,), (table,), (plot,), (plot,), (card,), ((EVIL, EVIL),), (EVIL,)
     )

@@ -14,7 +14,7 @@ from videolstm_jax.paper.rates import measured_paper_stage_cost
 from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.quantities import duration_text
-from videolstm_jax.train.cost import model_sizes
+from videolstm_jax.train.cost import sizes_of_training_features
 
 TERAFLOPS = 100
 # Thousands of videos, the same for every row.
@@ -77,7 +77,7 @@ def operation_count(cell, classes):
 @pytest.mark.parametrize("cell", INPUTS)
 def test_the_parameters_of_a_cell_are_those_of_the_equations(cell, dataset):
     videos, _ = published(f"work/{dataset}-1")
-    leaves = shapes(model_sizes(configured("paper", cell), videos))
+    leaves = shapes(sizes_of_training_features(configured("paper", cell), videos))
     total = sum(math.prod(shape) for shape in leaves.values())
     assert total == parameter_count(cell, CLASSES[dataset])
 
@@ -117,7 +117,7 @@ def _configs(tasks, stage):
 def _check_training(cost, cfg, dataset):
     """Shapes of the features, and time and disk that follow from the number of parameters."""
     videos, _ = published(cfg.workdir)
-    sizes, cell = model_sizes(cfg, videos), cfg.model.cell
+    sizes, cell = sizes_of_training_features(cfg, videos), cfg.model.cell
     features, motion = INPUTS[cell]
     assert (sizes.map_size, sizes.depth) == features
     if motion:

@@ -9,7 +9,7 @@ from videolstm_jax.paper.plan import paper_task_waves, plan_paper_rows
 from videolstm_jax.paper.request import paper_request_of
 from videolstm_jax.paper.rows import find_paper_rows
 from videolstm_jax.presets import configured
-from videolstm_jax.train.cost import model_sizes
+from videolstm_jax.train.cost import sizes_of_training_features
 
 
 @pytest.fixture(scope="module", params=["paper", "authors"])
@@ -54,7 +54,7 @@ def test_sizes_grafts_and_files_fit_at_the_size_of_the_paper(everything):
         if task.step.stage != "train":
             continue
         dataset, counted = dataset_of_paper_place(cfg.workdir)
-        sizes = model_sizes(cfg, dataset)
+        sizes = sizes_of_training_features(cfg, dataset)
         assert not counted and sizes.classes == {"u": 101, "h": 51}[cfg.workdir[5]]
         spatial = (7, 512) if cfg.model.cell != "lstm" else (1, 4096)
         assert (sizes.map_size, sizes.depth) == spatial

@@ -11,7 +11,7 @@ import small
 
 from videolstm_jax.config import ModelConfig
 from videolstm_jax.core import CELLS, make_model
-from videolstm_jax.core.params import draw_kernel
+from videolstm_jax.core.params import draw_cell_kernel
 
 CELL_COUNTS = {
     "lstm": 9_439_232,
@@ -68,11 +68,13 @@ def test_groups_of_each_cell(name):
 def test_limits_of_each_kernel():
     cfg = small.config("videolstm")
     key = jax.random.key(0)
-    glorot = draw_kernel(key, (3, 3, 20, 4 * 30), cfg, gates=4)
+    glorot = draw_cell_kernel(key, (3, 3, 20, 4 * 30), cfg, gates=4)
     limit = math.sqrt(6 / (9 * 20 + 9 * 30))
     assert 0.98 * limit < float(jnp.abs(glorot).max()) < limit
     assert abs(float(glorot.mean())) < 0.02 * limit
-    fan_in = draw_kernel(key, (3, 3, 20, 120), dataclasses.replace(cfg, init="fan_in"), gates=4)
+    fan_in = draw_cell_kernel(
+        key, (3, 3, 20, 120), dataclasses.replace(cfg, init="fan_in"), gates=4
+    )
     assert 0.98 / math.sqrt(180) < float(jnp.abs(fan_in).max()) < 1 / math.sqrt(180)
 
 

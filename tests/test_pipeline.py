@@ -120,8 +120,12 @@ def test_single_commands_give_the_same_bytes_as_a_pipeline(videos, tmp_path):
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
 
     run(
-        pipeline.stage_command("pipeline", tiny(videos), "python -m launch."), tmp_path / "pipeline"
+        pipeline.pipeline_stage_command("pipeline", tiny(videos), "python -m launch."),
+        tmp_path / "pipeline",
     )
     for step in plan(tiny(videos)):
-        run(pipeline.stage_command(step.stage, step.cfg, "python -m launch."), tmp_path / "single")
+        run(
+            pipeline.pipeline_stage_command(step.stage, step.cfg, "python -m launch."),
+            tmp_path / "single",
+        )
     assert contents(tmp_path / "single" / "work") == contents(tmp_path / "pipeline" / "work")

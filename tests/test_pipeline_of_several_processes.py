@@ -10,7 +10,7 @@ from short_pipeline import contents, tiny, write_videos
 from videolstm_jax import pipeline
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.cluster import team
-from videolstm_jax.cluster.first_process import run_in_first
+from videolstm_jax.cluster.first_process import run_in_first_process
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.pipeline import runner
@@ -48,10 +48,10 @@ def test_the_first_process_works_as_if_it_were_alone():
     first = FirstOfTwo()
     team.join_team(first)
     try:
-        assert run_in_first("fuse", team.current_team) is team.FIRST_ALONE
+        assert run_in_first_process("fuse", team.current_team) is team.FIRST_ALONE
         assert team.current_team() is first and first.labels == ["fuse"]
         with pytest.raises(ZeroDivisionError):
-            run_in_first("fuse", lambda: 1 / 0)
+            run_in_first_process("fuse", lambda: 1 / 0)
         # The others are told of the error in place of the end.
         assert team.current_team() is first and first.labels == ["fuse"]
     finally:

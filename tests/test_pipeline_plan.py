@@ -7,7 +7,7 @@ from command_line import parse
 
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.pipeline import pipeline_commands, plan, stage_command
+from videolstm_jax.pipeline import pipeline_commands, pipeline_stage_command, plan
 from videolstm_jax.presets import PRESETS, configured
 
 
@@ -32,7 +32,7 @@ def test_plan_of_the_demo():
 def test_the_commands_of_a_plan_give_its_configurations(preset):
     cfg = configured(preset, data__videos="a folder/it's", model__dropout=0.7, optim__eps=1e-9)
     for step in plan(cfg):
-        arguments = shlex.split(stage_command(step.stage, step.cfg))[2:]
+        arguments = shlex.split(pipeline_stage_command(step.stage, step.cfg))[2:]
         parsed = parse(*arguments)
         assert parsed == step.cfg and parsed.overrides == step.cfg.overrides
 

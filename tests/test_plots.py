@@ -84,14 +84,14 @@ def test_the_same_numbers_give_the_same_characters():
 
 @given(low=st.floats(-1e5, 1e5), span=st.floats(1e-3, 1e6))
 def test_ticks_are_round_rising_and_inside(low, span):
-    drawings = plots.axis_ticks(low, low + span)
+    drawings = plots.plot_axis_ticks(low, low + span)
     assert 1 <= len(drawings) <= 12 and drawings == sorted(set(drawings))
     assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in drawings)
 
 
 def test_ticks_of_the_unit():
-    assert plots.axis_ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert plots.axis_ticks(3, 3) == [3]
+    assert plots.plot_axis_ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert plots.plot_axis_ticks(3, 3) == [3]
 
 
 @given(values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40), window=st.integers(1, 15))
@@ -137,9 +137,9 @@ def test_bars_are_as_long_as_their_shares():
 
 
 def test_interval_marks_its_bounds():
-    path = parsed(charts.interval_bar(0.5, 0.25, 0.75)).findall(f"{SVG}path")[1]
+    path = parsed(charts.interval_bar_chart(0.5, 0.25, 0.75)).findall(f"{SVG}path")[1]
     assert path.get("d") == "M31.0 7H89.0"
 
 
 def test_cut():
-    assert svg.cut_text("abc", 3) == "abc" and svg.cut_text("abcd", 3) == "ab…"
+    assert svg.cut_page_text("abc", 3) == "abc" and svg.cut_page_text("abcd", 3) == "ab…"

@@ -14,7 +14,7 @@ from videolstm_jax.measure.precision import (
     check_detections,
     match_detections,
     rank_among_detections,
-    sort_by_score,
+    sort_detections_by_score,
 )
 
 
@@ -40,7 +40,7 @@ def test_any_order_of_arrival_gives_one_order(seed):
     detections, _, generator = scenes(seed)
 
     def listed(some):
-        return rows_of(sort_by_score(some))
+        return rows_of(sort_detections_by_score(some))
 
     assert listed(detections) == listed(
         [detections[k] for k in generator.permutation(len(detections))]

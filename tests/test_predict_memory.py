@@ -64,7 +64,7 @@ def grown(checkpoint, video, last):
 def long_clip(path, frames, side=48):
     """A clip of blobs that wander, written frame by frame."""
     ground = smooth(64, side, side)
-    with encode.growing_video(path, (side, side), 25, codec="h264_quick") as add:
+    with encode.growing_video_file(path, (side, side), 25, codec="h264_quick") as add:
         for t in range(frames):
             add(np.roll(ground[t % 64], (t // 7) % side, axis=1))
 

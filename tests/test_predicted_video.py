@@ -10,8 +10,8 @@ from videolstm_jax.report.pictures import overlay, score_board
 from videolstm_jax.report.pictures.predicted import (
     PredictedVideo,
     Renderer,
-    boxes_at_frame,
-    true_spans_to_draw,
+    picture_boxes_at_frame,
+    true_spans_on_picture,
 )
 from videolstm_jax.types import Tube, Video
 
@@ -29,7 +29,7 @@ def has(picture, colour):
 
 def test_boxes_at_a_frame():
     tubes = [Tube(2, np.array([[0, 0, 1, 1], [0, 0, 2, 2]])), Tube(3, np.array([[5, 5, 9, 9]]))]
-    assert [boxes_at_frame(tubes, t).tolist() for t in range(5)] == [
+    assert [picture_boxes_at_frame(tubes, t).tolist() for t in range(5)] == [
         [],
         [],
         [[0, 0, 1, 1]],
@@ -110,5 +110,5 @@ def test_the_true_class_is_always_among_those_shown(label, shown):
 
 def test_the_action_is_told_where_it_is_not_all_there_is():
     boxes = np.tile([0.0, 0, 5, 5], (FRAMES, 1))
-    assert true_spans_to_draw(prediction_of(truth=(Tube(0, boxes),))) == ()
-    assert true_spans_to_draw(prediction_of(truth=(Tube(4, boxes[:8]),))) == ((4, 11),)
+    assert true_spans_on_picture(prediction_of(truth=(Tube(0, boxes),))) == ()
+    assert true_spans_on_picture(prediction_of(truth=(Tube(4, boxes[:8]),))) == ((4, 11),)

@@ -4,12 +4,12 @@ import threading
 
 import pytest
 
-from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.clips.prefetch import prefetched_batches
 
 
 def test_prefetch_yields_the_same_items():
-    assert list(prefetch(iter(range(50)), 3)) == list(range(50))
-    assert list(prefetch(iter([]))) == []
+    assert list(prefetched_batches(iter(range(50)), 3)) == list(range(50))
+    assert list(prefetched_batches(iter([]))) == []
 
 
 def test_prefetch_passes_errors_on_behind_what_came_before():
@@ -17,7 +17,7 @@ def test_prefetch_passes_errors_on_behind_what_came_before():
         yield 1
         raise ValueError("broken")
 
-    ahead = prefetch(items())
+    ahead = prefetched_batches(items())
     assert next(ahead) == 1
     with pytest.raises(ValueError, match="broken"):
         next(ahead)
@@ -29,7 +29,7 @@ def test_prefetch_ends_its_thread_when_dropped():
             yield 0
 
     before = threading.active_count()
-    ahead = prefetch(forever())
+    ahead = prefetched_batches(forever())
     next(ahead)
     assert threading.active_count() == before + 1
     ahead.close()

@@ -91,7 +91,7 @@ def test_again_is_free_and_broken_off_is_resumed(prepared_workdir, tmp_path, mon
     assert written(tmp_path / "work") == left
     monkeypatch.setattr(
         flow_writing.batched,
-        "batched_flow_images",
+        "batched_tvl1_images",
         lambda videos, *args, **named: iter(list(videos)),
     )
     prepare.run(cfg)

@@ -13,10 +13,10 @@ from videolstm_jax.config import ConvNetConfig, ModelConfig, RunConfig, change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import write_json
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.vgg import make_vgg
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_param_leaves
-from videolstm_jax.train.sizes import sized_model
+from videolstm_jax.train.sizes import model_sized_for_training
 from videolstm_jax.trained.functions import Scales, as_model_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.training_start.grafts import grafted
@@ -97,7 +97,7 @@ def test_what_is_not_a_run_is_named(tmp_path):
 
 def test_a_convnet_is_read_back(tmp_path):
     cfg = ConvNetConfig(image_size=8, widths=(4,), depths=(1,), dense=(5,))
-    like = jax.eval_shape(make_convnet(cfg, 2, 2).init, jax.random.key(0))
+    like = jax.eval_shape(make_vgg(cfg, 2, 2).init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), like)
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
         checkpoints.save(
@@ -170,7 +170,7 @@ def test_features_become_what_a_model_reads():
 
 
 def test_sizes_are_read_off_the_features():
-    result = sized_model(ModelConfig(), (7, 7, 64), (128,), 5)
+    result = model_sized_for_training(ModelConfig(), (7, 7, 64), (128,), 5)
     assert (
         result.map_size,
         result.depth,
@@ -185,7 +185,7 @@ def test_sizes_are_read_off_the_features():
         5,
     )
     with pytest.raises(ConfigError, match=r"\[7, 6, 64\]; expected \[N, N, D\] or \[D\]"):
-        sized_model(ModelConfig(), (7, 6, 64), None, 5)
+        model_sized_for_training(ModelConfig(), (7, 6, 64), None, 5)
 
 
 def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.localize.saliency import saliency, upscale_and_blur_matrix
+from videolstm_jax.localize.saliency import saliency, saliency_upscale_matrix
 
 
 def maps(seed: int, frames: int = 3, cells: int = 7) -> np.ndarray:
@@ -75,9 +75,9 @@ def test_zeros_stay_zeros():
 
 
 def test_rows_of_the_matrix_sum_to_one_and_are_kept():
-    matrix = upscale_and_blur_matrix(7, 240, 20.0)
+    matrix = saliency_upscale_matrix(7, 240, 20.0)
     np.testing.assert_allclose(matrix.sum(axis=1), 1, rtol=1e-6)
-    assert upscale_and_blur_matrix(7, 240, 20.0) is matrix
+    assert saliency_upscale_matrix(7, 240, 20.0) is matrix
     assert not matrix.flags.writeable
 
 

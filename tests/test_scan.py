@@ -10,7 +10,7 @@ from class_folders import part_of_each, scan, write_copies
 
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.lists.list_files import ListWarning
-from videolstm_jax.dataset.scan import read_true_tubes_of_folder, scan_videos
+from videolstm_jax.dataset.scan import read_dataset_true_tubes, scan_videos
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.video import decode, encode
 from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
@@ -34,7 +34,7 @@ def test_weizmann_as_it_lies(real_data, tmp_path):
         frames = decode.read_video(video.path)
         assert frames.shape == (video.frames, video.height, video.width, 3)
         assert video.label == dataset.classes.index(video.name.split("/")[0])
-    truth = read_true_tubes_of_folder(DataConfig(videos=str(real_data / "weizmann")), dataset)
+    truth = read_dataset_true_tubes(DataConfig(videos=str(real_data / "weizmann")), dataset)
     assert {detection.video for detection in truth} == {video.name for video in dataset.videos}
     save_dataset(tmp_path / "dataset.json", dataset)
     assert load_dataset(tmp_path / "dataset.json") == dataset
@@ -119,11 +119,11 @@ def test_lists_decide_and_unlisted_clips_stay_out(folder):
     (root / "boxes.json").write_text(json.dumps({"A/z": [[0, 0, 9, 9]], "A/x": [[0, 0, 9, 9]]}))
     assert [
         detection.video
-        for detection in read_true_tubes_of_folder(DataConfig(videos=str(root), split=2), dataset)
+        for detection in read_dataset_true_tubes(DataConfig(videos=str(root), split=2), dataset)
     ] == ["A/x"]
     with pytest.raises(FileError, match=r"expected data\.fps 0, found 5"):
-        read_true_tubes_of_folder(DataConfig(videos=str(root), split=2, fps=5.0), dataset)
-    assert read_true_tubes_of_folder(DataConfig(videos=str(root / "A")), dataset) == []
+        read_dataset_true_tubes(DataConfig(videos=str(root), split=2, fps=5.0), dataset)
+    assert read_dataset_true_tubes(DataConfig(videos=str(root / "A")), dataset) == []
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_bad_videos_fail_or_are_skipped(folder):
     assert "p9_A.mp4" in bad[0]["reason"] and bad[0]["path"].endswith("p9_A.mp4")
     assert "1 frame; expected at least 2" in bad[1]["reason"]
     (root / "boxes.json").write_text(json.dumps({"A/p9_A": [[0, 0, 9, 9]]}))
-    assert read_true_tubes_of_folder(DataConfig(videos=str(root)), dataset) == []
+    assert read_dataset_true_tubes(DataConfig(videos=str(root)), dataset) == []
 
 
 def test_skipping_all_of_a_class_is_refused(folder):

@@ -22,7 +22,7 @@ def test_nothing_saved_yet():
 
 
 def test_differences_hold_only_what_differs():
-    table = settings.setting_differences(
+    table = settings.page_setting_differences(
         {
             "one": {"model": {"cell": "lstm", "hidden": 8}, "seed": 0},
             "two": {"model": {"cell": "alstm", "hidden": 8}, "seed": 0, "extra": [1]},
@@ -34,6 +34,6 @@ def test_differences_hold_only_what_differs():
         ["model.cell", '"lstm"', '"alstm"'],
     ]
     assert (
-        settings.setting_differences({"one": {"a": 1}}) is None
-        and settings.setting_differences({}) is None
+        settings.page_setting_differences({"one": {"a": 1}}) is None
+        and settings.page_setting_differences({}) is None
     )

@@ -16,7 +16,7 @@ from prepared_workdir import config, write_prepared
 from videolstm_jax import pipeline
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.extraction.unfinished import views_without_features
-from videolstm_jax.features.shards import Shard, parse_shard
+from videolstm_jax.features.shards import Shard, parse_feature_shard
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.stages import extract, fit_convnet
 
@@ -53,15 +53,15 @@ def test_shards_are_all_things_once(length, count):
 
 def test_a_shard_is_a_number_of_a_count():
     assert (
-        parse_shard("2/8") == Shard(2, 8)
-        and parse_shard("2/8").worker == "2of8"
-        and parse_shard("1/1").worker == ""
+        parse_feature_shard("2/8") == Shard(2, 8)
+        and parse_feature_shard("2/8").worker == "2of8"
+        and parse_feature_shard("1/1").worker == ""
     )
     for wrong in ("0/8", "9/8", "2", "2/", "a/b", "-1/2", "1/0", ""):
         with pytest.raises(
             ConfigError, match=f"--shard={re.escape(wrong)}; expected i/n with i from 1 to n"
         ):
-            parse_shard(wrong)
+            parse_feature_shard(wrong)
 
 
 def test_shards_in_any_order_make_the_bytes_of_one_worker(done, fitted, capsys):
@@ -175,7 +175,9 @@ main("extract")
 
 @pytest.mark.slow
 def test_of_shards_that_end_together_one_is_killed_and_the_other_finishes(done, fitted):
-    words = pipeline.stage_command("extract", config(fitted, "rgb", convnet__steps=2)).split()[2:]
+    words = pipeline.pipeline_stage_command(
+        "extract", config(fitted, "rgb", convnet__steps=2)
+    ).split()[2:]
     workers = []
     for number in (1, 2):
         command = [sys.executable, "-c", SHARD, *words, f"--shard={number}/2"]
@@ -260,7 +262,7 @@ def kill_after_another_file(workers, work):
 @pytest.mark.slow
 def test_launched_processes_that_are_killed_go_on(done, fitted):
     cfg = config(fitted, "rgb", convnet__steps=2)
-    command = pipeline.stage_command("extract", cfg, "python -m launch.").split()[1:]
+    command = pipeline.pipeline_stage_command("extract", cfg, "python -m launch.").split()[1:]
     lives_killed = 0
     for _ in range(KILLED_LIVES):
         statuses = kill_after_another_file(started_shards(command), fitted)

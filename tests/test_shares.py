@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.cluster.shares import gather_rows, rows_in_order, share_of
+from videolstm_jax.cluster.shares import gather_rows, gathered_rows_in_order, share_of
 from videolstm_jax.errors import FileError
 
 
@@ -23,7 +23,7 @@ def test_every_video_is_counted_once(count, batch, videos):
                 part[name] = int(name[1:])
                 rows += 1
         parts.append(part)
-    assert rows_in_order(names, parts) == list(range(videos)) and rows == videos
+    assert gathered_rows_in_order(names, parts) == list(range(videos)) and rows == videos
     sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
 
@@ -38,7 +38,7 @@ def test_every_video_is_counted_once(count, batch, videos):
 )
 def test_a_video_counted_otherwise_is_named(parts, words):
     with pytest.raises(FileError, match=words):
-        rows_in_order(["a", "b"], parts)
+        gathered_rows_in_order(["a", "b"], parts)
 
 
 def test_rows_of_one_process_come_in_the_order_of_the_list():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.localize.smooth import clip_boxes_to_frame, smooth_tube
+from videolstm_jax.localize.smooth import keep_boxes_in_frame, smooth_tube
 from videolstm_jax.types import Tube
 
 
@@ -60,7 +60,7 @@ def test_inside_clips_and_keeps_a_pixel():
     tube = Tube(
         2, np.array([[-4.0, 5, 30, 50], [10, 10, 10, 10], [31.9, -3, 40, -1], [20, 8, 12, 4]])
     )
-    smoothed = clip_boxes_to_frame(tube, (24, 32))
+    smoothed = keep_boxes_in_frame(tube, (24, 32))
     assert smoothed.start == 2
     np.testing.assert_allclose(
         smoothed.boxes, [[0, 5, 30, 24], [10, 10, 11, 11], [31, 0, 32, 1], [12, 4, 20, 8]]

@@ -141,7 +141,7 @@ def test_no_group_is_parted_and_every_class_is_learnt(clips, share, seed):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            split = grouping.hold_out_share(
+            split = grouping.hold_out_share_of_groups(
                 videos, share, seed=seed, part="test", other_part="train"
             )
     except FileError:
@@ -167,14 +167,16 @@ def test_every_class_with_two_groups_is_on_both_sides():
         for label, clips in (("a", 2), ("b", 3), ("c", 40))
         for clip in range(clips)
     ]
-    split = grouping.hold_out_share(listed(names), 0.25, seed=0, part="test", other_part="train")
+    split = grouping.hold_out_share_of_groups(
+        listed(names), 0.25, seed=0, part="test", other_part="train"
+    )
     tested = Counter(video.label for video in split if video.part == "test")
     assert tested == {"a": 1, "b": 1, "c": 10}
 
 
 def test_the_share_is_met_by_people_who_do_everything():
     for seed in range(3):
-        split = grouping.hold_out_share(
+        split = grouping.hold_out_share_of_groups(
             listed(PEOPLE), 0.25, seed=seed, part="test", other_part="train"
         )
         tested = Counter(video.label for video in split if video.part == "test")
@@ -184,7 +186,7 @@ def test_the_share_is_met_by_people_who_do_everything():
 
 def test_the_seed_decides_and_nothing_else():
     def held(seed, names):
-        split = grouping.hold_out_share(
+        split = grouping.hold_out_share_of_groups(
             listed(names), 0.25, seed=seed, part="test", other_part="train"
         )
         return frozenset(video.group for video in split if video.part == "test")
@@ -197,10 +199,14 @@ def test_the_seed_decides_and_nothing_else():
 def test_official_size_takes_moments(real_data):
     folder = epath.Path(real_data / "splits" / "ucfTrainTestlist")
     names = [row.name for row in list_files.read_video_list(folder / "trainlist01.txt")]
-    split = grouping.hold_out_share(listed(names), 0.1, seed=0, part="valid", other_part="train")
+    split = grouping.hold_out_share_of_groups(
+        listed(names), 0.1, seed=0, part="valid", other_part="train"
+    )
     assert len({video.group for video in split if video.part == "valid"}) == 2
     singles = listed(names, [str(at) for at in range(len(names))])
-    split = grouping.hold_out_share(singles, 0.25, seed=0, part="test", other_part="train")
+    split = grouping.hold_out_share_of_groups(
+        singles, 0.25, seed=0, part="test", other_part="train"
+    )
     for label, count in Counter(video.label for video in split).items():
         held = sum(video.label == label and video.part == "test" for video in split)
         assert abs(held - 0.25 * count) <= 0.5
@@ -208,11 +214,11 @@ def test_official_size_takes_moments(real_data):
 
 def test_what_cannot_be_held_out_is_said():
     with pytest.raises(FileError, match="no group can be held out for test: 2 groups in 2 classes"):
-        grouping.hold_out_share(
+        grouping.hold_out_share_of_groups(
             listed(["a/x", "b/y"]), 0.5, seed=0, part="test", other_part="train"
         )
     with pytest.warns(ListWarning, match="no clip of b is held out for test"):
-        grouping.hold_out_share(
+        grouping.hold_out_share_of_groups(
             listed(["a/x", "a/z", "b/y"]), 0.5, seed=0, part="test", other_part="train"
         )
 

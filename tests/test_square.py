@@ -10,7 +10,7 @@ from videolstm_jax.config import FITS, DataConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.nn.preprocessing import (
     PREPROCESSING,
-    backbone_picture_fit,
+    network_picture_fit,
     preprocess_for_network,
 )
 from videolstm_jax.square import SQUASH, PictureFit, Window, square_window
@@ -90,7 +90,7 @@ def expected_square(image, side, fit, fill):
 @pytest.mark.parametrize("size", [(40, 90), (91, 40), (33, 33), (12, 20)])
 def test_pixels_are_those_of_plain_numpy(fit, size):
     image = np.random.default_rng(size[0]).integers(0, 256, (*size, 3)).astype(np.uint8)
-    rgb, flow = (backbone_picture_fit(fit, stream, "lite0") for stream in ("rgb", "flow"))
+    rgb, flow = (network_picture_fit(fit, stream, "lite0") for stream in ("rgb", "flow"))
     squares = {"rgb": decode.fitted_video_frame(image, 16, rgb)}
     (squares["flow"],) = square_images(image[None, ..., :2], 16, flow)
     for stream, how in (("rgb", rgb), ("flow", flow)):
@@ -106,7 +106,7 @@ def test_pixels_are_those_of_plain_numpy(fit, size):
 def test_a_square_picture_is_the_same_bytes(fit):
     """So the figures of square videos, such as stick actions, do not depend on the setting."""
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    how = backbone_picture_fit(fit, "rgb", "caffe")
+    how = network_picture_fit(fit, "rgb", "caffe")
     np.testing.assert_array_equal(
         decode.fitted_video_frame(image, 28, how), decode.squashed_video_frame(image, (28, 28))
     )
@@ -121,9 +121,9 @@ def test_padding_is_nearly_nothing_to_the_network(name, stream):
     """Zeros, as beyond the edges of every picture; of flow exactly no motion."""
     if name == "raw":
         expected = (124, 117, 104) if stream == "rgb" else (128, 128)
-        assert backbone_picture_fit("pad", stream, name).fill == expected
+        assert network_picture_fit("pad", stream, name).fill == expected
         return
-    fill = np.array(backbone_picture_fit("pad", stream, name).fill, np.uint8)
+    fill = np.array(network_picture_fit("pad", stream, name).fill, np.uint8)
     # Half a grey level is what rounding to a byte costs.
     scale = max(PREPROCESSING[name][stream].scale)
     assert (
@@ -137,7 +137,7 @@ def test_padding_is_nearly_nothing_to_the_network(name, stream):
 @pytest.mark.parametrize("size", [(40, 91), (90, 41)])
 def test_a_mirrored_picture_gives_the_mirrored_square(fit, size):
     images = np.random.default_rng(1).integers(0, 256, (1, *size, 3)).astype(np.uint8)
-    how = backbone_picture_fit(fit, "rgb", "caffe")
+    how = network_picture_fit(fit, "rgb", "caffe")
     square = square_images(mirrored_image(images, "rgb"), 24, how).astype(int)
     assert np.abs(square - mirrored_image(square_images(images, 24, how), "rgb")).max() <= 1
 
@@ -153,7 +153,7 @@ def test_flow_keeps_its_unit(fit):
     """A byte is a displacement in pixels of the stored picture, however that is resized."""
     images = np.full((1, 30, 90, 2), 128, np.uint8)
     images[..., 0], images[..., 1] = 150, 100
-    how = backbone_picture_fit(fit, "flow", "caffe")
+    how = network_picture_fit(fit, "flow", "caffe")
     (square,) = square_images(images, 9, how)
     np.testing.assert_array_equal(square[4, 4], (150, 100))
     border = (128, 128) if fit == "pad" else (150, 100)

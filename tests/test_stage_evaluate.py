@@ -176,7 +176,9 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
         for path in (work.run(cfg.run_name) / "states").glob("*/*.npz")
     )
     results = load_scores(work.scores(cfg.run_name))
-    shown = choose.choose_videos(results.label, results.scores.argmax(1), results.scores.max(1), 2)
+    shown = choose.choose_page_videos(
+        results.label, results.scores.argmax(1), results.scores.max(1), 2
+    )
     assert kept == sorted(results.videos[row] for row in shown) and len(kept) == 2
     model, store = make_model(run.config), FeatureStore.open(work.features("rgb", "pool5"))
     x = as_model_inputs(Inputs(store.read(kept[0])[None]), run.scales).x

@@ -19,7 +19,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import write_json
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.preprocessing import preprocess_for_network
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.vgg import make_vgg
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.decode import probe_video
@@ -52,7 +52,7 @@ def _bytes(folder):
 
 def test_features_are_the_taps_of_every_frame(done):
     net = load_convnet(epath.Path(done / "convnets" / "rgb"))
-    apply = jax.jit(make_convnet(net.config, net.channels, 2).apply)
+    apply = jax.jit(make_vgg(net.config, net.channels, 2).apply)
     reader = FrameReader("rgb", 16)
     stores = [
         FeatureStore.open(done / "features" / "rgb" / layer) for layer in ("pool5", "fc7", "logits")
@@ -120,7 +120,7 @@ def test_a_second_run_changes_nothing(work):
 def test_killed_and_started_again_it_makes_only_what_is_left(work, monkeypatch):
     before = _bytes(work / "features")
     shutil.rmtree(work / "features")
-    honest, videos_read = blocks.video_frames, []
+    honest, videos_read = blocks.frame_chunks_of_video, []
 
     def dying(video, *args, **options):
         videos_read.append(video.name)
@@ -128,7 +128,7 @@ def test_killed_and_started_again_it_makes_only_what_is_left(work, monkeypatch):
             raise KeyboardInterrupt
         yield from honest(video, *args, **options)
 
-    monkeypatch.setattr(blocks, "video_frames", dying)
+    monkeypatch.setattr(blocks, "frame_chunks_of_video", dying)
     with pytest.raises(KeyboardInterrupt):
         extract.run(config(work, "rgb"))
     assert not (work / "features/rgb/pool5/index.json").exists()

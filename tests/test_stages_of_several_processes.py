@@ -11,7 +11,7 @@ from command_line import ROOT
 from running_pod import start_pod
 from short_pipeline import tiny, write_videos
 
-from videolstm_jax.pipeline import stage_command
+from videolstm_jax.pipeline import pipeline_stage_command
 from videolstm_jax.presets import Settings
 
 pytestmark = pytest.mark.slow
@@ -24,9 +24,9 @@ def single(tmp_path_factory):
     cfg = tiny(write_videos(folder / "videos"), data__mirrored=False)
     rgb = Settings.of(cfg).for_stream("rgb").config()
     lines = {
-        "prepare": stage_command("prepare", cfg),
-        "fit_convnet": stage_command("fit_convnet", rgb),
-        "extract": stage_command("extract", rgb),
+        "prepare": pipeline_stage_command("prepare", cfg),
+        "fit_convnet": pipeline_stage_command("fit_convnet", rgb),
+        "extract": pipeline_stage_command("extract", rgb),
     }
     words = {stage: shlex.split(line)[1:] for stage, line in lines.items()}
     for stage in words.values():

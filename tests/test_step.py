@@ -12,8 +12,8 @@ from videolstm_jax.config import ConvNetConfig, OptimConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import vgg_network
 from videolstm_jax.train.losses import sequence_entropy, sequence_xent
-from videolstm_jax.train.optim import convnet_optimizer, optimizer, rmsprop
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.optim import optimizer, optimizer_of_convnet, rmsprop
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
 
 
@@ -31,7 +31,7 @@ def _step(seed):
 
 def _state():
     _, tx, params = _made()
-    return new_train_state(params, tx)
+    return new_training_state(params, tx)
 
 
 def test_one_step_is_gradient_and_optimizer_with_the_key_folded_from_seed_and_step():
@@ -101,7 +101,7 @@ def test_the_state_is_donated_but_the_callers_parameters_live_on():
 def test_a_recurrent_model_learns():
     model, _, params = _made()
     tx = optimizer(OptimConfig(name="adam", learning_rate=2e-2), 60)
-    state, step = new_train_state(params, tx), make_step(model_loss(model.apply), tx, 0)
+    state, step = new_training_state(params, tx), make_step(model_loss(model.apply), tx, 0)
     first = None
     for k in range(60):
         state, metrics = step(state, clips(k, batch=16))
@@ -123,9 +123,9 @@ def test_a_convnet_learns():
         learning_rate=1e-2,
         steps=60,
     )
-    net, tx = vgg_network(cfg, 2, 3), convnet_optimizer(cfg)
+    net, tx = vgg_network(cfg, 2, 3), optimizer_of_convnet(cfg)
     state, step = (
-        new_train_state(net.init(jax.random.key(0)), tx),
+        new_training_state(net.init(jax.random.key(0)), tx),
         make_step(convnet_loss(net.apply), tx, 0),
     )
     accuracy, pattern = [], np.random.default_rng(99).normal(0, 1, (3, 8, 8, 2))

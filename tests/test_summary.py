@@ -15,9 +15,9 @@ def test_the_headline_is_of_a_fusion_where_there_is_one():
         result("a", "recurrent", 15),
         result("b", "recurrent", 16),
     ]
-    assert summary.headline_result(rows).name == "b"
-    assert summary.headline_result([*rows, result("a+b", "fusion", 14)]).name == "a+b"
-    assert summary.headline_result([result("x", "comparison", 20)]) is None
+    assert summary.page_headline(rows).name == "b"
+    assert summary.page_headline([*rows, result("a+b", "fusion", 14)]).name == "a+b"
+    assert summary.page_headline([result("x", "comparison", 20)]) is None
 
 
 def test_picking_the_best_of_several_is_admitted():
@@ -68,8 +68,8 @@ def test_the_headline_says_what_a_constant_answer_gives():
 def test_a_result_on_training_videos_is_named_and_wins_no_headline():
     trained = result("a", "recurrent", 20)._replace(trained_on=7)
     clean = result("b", "recurrent", 12)
-    assert summary.headline_result([trained, clean]).name == "b"
-    assert summary.headline_result([trained]).name == "a"
+    assert summary.page_headline([trained, clean]).name == "b"
+    assert summary.page_headline([trained]).name == "a"
     assert "trained on 7 of these videos" in summary.page_opening([trained], None).lead[0]
     table = summary.section([trained, clean], None).tables[0]
     column = table.head.index("Trained on")

@@ -14,7 +14,7 @@ def column(table, head):
 
 
 def test_results_hold_exact_counts_and_mark_the_best():
-    table = tables.results_table([result("a", 7), result("b", 9), result("c", 8)])
+    table = tables.page_table([result("a", 7), result("b", 9), result("c", 8)])
     assert [cell.text for cell in column(table, "Right")] == ["7 / 10", "9 / 10", "8 / 10"]
     assert [cell.text for cell in column(table, "Accuracy")] == ["70.0 %", "90.0 %", "80.0 %"]
     assert [cell.best for cell in column(table, "Accuracy")] == [False, True, False]
@@ -25,12 +25,12 @@ def test_results_hold_exact_counts_and_mark_the_best():
 def test_nothing_is_best_where_all_are_equal():
     assert not any(
         cell.best
-        for cell in column(tables.results_table([result("a", 7), result("b", 7)]), "Accuracy")
+        for cell in column(tables.page_table([result("a", 7), result("b", 7)]), "Accuracy")
     )
 
 
 def test_localisation_columns_appear_with_the_first_number():
-    table = tables.results_table([result("a", 7), result("b", 6, map_20=0.25, mass=0.4, area=0.08)])
+    table = tables.page_table([result("a", 7), result("b", 6, map_20=0.25, mass=0.4, area=0.08)])
     assert [cell.text for cell in column(table, "Video-mAP at .2")] == ["–", "0.250"]
     assert [cell.text for cell in column(table, "Attention in the box (of the frame)")] == [
         "–",
@@ -40,7 +40,7 @@ def test_localisation_columns_appear_with_the_first_number():
 
 
 def test_plain_tells_numbers_from_words():
-    table = tables.plain_table(
+    table = tables.plain_page_table(
         "t", ("name", "count", "share", "none"), [("a", 3, 0.25, None), ("b", None, 1.0, None)]
     )
     assert table.numeric == (False, True, True, False)

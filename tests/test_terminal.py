@@ -16,10 +16,10 @@ ESCAPED = r"a\x1b]0;title\x07b\rc\x08d\x9be\u202ef\udc80"
 
 
 def test_control_characters_are_escaped_and_text_stays():
-    assert terminal.printable_text(HOSTILE) == ESCAPED
+    assert terminal.printable_terminal_text(HOSTILE) == ESCAPED
     text = "Füße\t走る\nзаметка 👩‍👧 \xa0"
-    assert terminal.printable_text(text) == text
-    assert terminal.one_line_text("a\nb") == r"a\nb"
+    assert terminal.printable_terminal_text(text) == text
+    assert terminal.one_terminal_line("a\nb") == r"a\nb"
 
 
 def test_a_name_does_not_clear_the_line_that_it_stands_in():

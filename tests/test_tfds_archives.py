@@ -126,7 +126,7 @@ def test_ucf101_24_brings_its_tubes(tmp_path):
     dataset, bad = scan.scan_videos(cfg)
     assert dataset.classes == ucf24.UCF24_CLASSES and len(dataset.videos) == 48 and not bad
     assert {video.group for video in dataset.videos if video.part == "test"} == {"g01"}
-    detections = scan.read_true_tubes_of_folder(cfg, dataset)
+    detections = scan.read_dataset_true_tubes(cfg, dataset)
     assert [
         (detection.video, detection.label, detection.tube.start) for detection in detections
     ] == [

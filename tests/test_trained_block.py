@@ -21,12 +21,12 @@ from videolstm_jax.errors import ConfigError
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.hook import hook_network
 from videolstm_jax.nn.lite0_weights import installed_lite0_path
-from videolstm_jax.nn.network import find_network_block, tap_layer, tapped_network
+from videolstm_jax.nn.network import find_network_block, network_tap_layer, tapped_network
 from videolstm_jax.nn.weight_files import read_weights
-from videolstm_jax.train.optim import optimizer, with_block_rate
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.optim import optimizer, optimizer_with_block_rate
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import make_step, model_loss
-from videolstm_jax.trained.functions import Scales, model_functions
+from videolstm_jax.trained.functions import Scales, functions_of_model
 from videolstm_jax.types import Batch, Clip, Inputs, JointParams
 
 VGG = ConvNetConfig(image_size=12, widths=(3, 4), depths=(1, 2), dense=(5,), head="pooled")
@@ -75,7 +75,7 @@ def read(params, clip):
 
 def loss_of(block):
     cell = find_cell(MODEL.cell)
-    return model_loss(model_functions(MODEL, cell, Scales(x=0.7), block).apply)
+    return model_loss(functions_of_model(MODEL, cell, Scales(x=0.7), block).apply)
 
 
 def batch_of(clip):
@@ -105,7 +105,7 @@ def test_a_network_in_two_parts_is_the_network():
 
 
 def test_the_block_is_the_oracles(params, clip):
-    functions = model_functions(MODEL, find_cell(MODEL.cell), Scales(), BLOCK)
+    functions = functions_of_model(MODEL, find_cell(MODEL.cell), Scales(), BLOCK)
     assert_close(functions.read(params, clip), read(params, clip))
 
 
@@ -150,9 +150,9 @@ def test_the_declared_cuts_are_those_of_lite0():
 def test_at_rate_0_it_trains_as_on_frozen_features(params, clip):
     """Three steps: the block stays as it is, and the cell becomes that of the frozen path."""
     rule = optax.sgd(0.1)
-    joint = new_train_state(params, with_block_rate(rule, 0.0))
-    frozen = new_train_state(JointParams(*params[:3], block={}), rule)
-    joint_step = make_step(loss_of(BLOCK), with_block_rate(rule, 0.0), 0)
+    joint = new_training_state(params, optimizer_with_block_rate(rule, 0.0))
+    frozen = new_training_state(JointParams(*params[:3], block={}), rule)
+    joint_step = make_step(loss_of(BLOCK), optimizer_with_block_rate(rule, 0.0), 0)
     frozen_step = make_step(loss_of(None), rule, 0)
     features = read(params, clip)
     for _ in range(3):
@@ -170,8 +170,8 @@ def test_at_rate_0_it_trains_as_on_frozen_features(params, clip):
 def test_the_rate_scales_the_step_of_the_block_alone(params, clip):
     moved = {}
     for factor in (1.0, 0.1):
-        tx = with_block_rate(optimizer(OptimConfig(name="adam", clip=1.0), 1), factor)
-        state, _ = make_step(loss_of(BLOCK), tx, 0)(new_train_state(params, tx), batch_of(clip))
+        tx = optimizer_with_block_rate(optimizer(OptimConfig(name="adam", clip=1.0), 1), factor)
+        state, _ = make_step(loss_of(BLOCK), tx, 0)(new_training_state(params, tx), batch_of(clip))
         moved[factor] = jax.tree.map(np.subtract, jax.device_get(state.params), params)
     assert_close(moved[0.1].head, moved[1.0].head)
     tenth = jax.tree.map(lambda leaf: leaf * np.float32(0.1), moved[1.0].block)
@@ -208,7 +208,7 @@ def own_function(frames):
 def test_other_blocks_are_refused():
     network = image_network(VGG, 3, 2)
     assert tapped_network(network, "") is network
-    assert tap_layer(find_network_block(network, "last_block")) == BLOCK.tap
+    assert network_tap_layer(find_network_block(network, "last_block")) == BLOCK.tap
     # The first block reads the images, which are no features.
     for name in ("block1", "block3"):
         with pytest.raises(ConfigError, match=f"'{name}'; the backbone vgg can be .* block2 on"):

@@ -13,7 +13,7 @@ from videolstm_jax.clips import evaluation
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
-from videolstm_jax.localize.inputs import feature_magnitude
+from videolstm_jax.localize.inputs import localizer_input_of_features
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.stages import train
 from videolstm_jax.trained.functions import as_model_inputs
@@ -103,7 +103,7 @@ def test_whole_videos_are_one_pass(cfg, model, features):
         out = apply(clip)
         np.testing.assert_allclose(whole.scores, softmax(out.logits[0]), atol=2e-6)
         np.testing.assert_allclose(whole.attention, out.attention[0], atol=2e-6)
-        np.testing.assert_array_equal(whole.features, feature_magnitude(clip.inputs.x[0]))
+        np.testing.assert_array_equal(whole.features, localizer_input_of_features(clip.inputs.x[0]))
         assert {whole.scores.dtype, whole.attention.dtype} == {np.dtype(np.float32)}
 
 

@@ -18,7 +18,7 @@ from videolstm_jax.dataset import training_list
 from videolstm_jax.errors import FileError
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.stages import evaluate, extract, fit_convnet, fuse, localize, pool, report, train
-from videolstm_jax.trained.bundle.card import model_card
+from videolstm_jax.trained.bundle.card import bundle_card
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.workdir.config_json import load_config
 from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
@@ -203,5 +203,5 @@ def test_the_card_of_a_bundle_says_it():
         "versions": {},
         "trained_on": training_list.list_record(["a/1", "b/1", "b/2"]),
     }
-    card = model_card(record)
+    card = bundle_card(record)
     assert "trained on 1 of these videos" in card and "Trained on 3 videos" in card

@@ -14,9 +14,9 @@ from videolstm_jax.trajectories.camera import (
 )
 from videolstm_jax.trajectories.histograms import (
     trajectory_point_histograms,
+    trajectory_vote_sums,
     trajectory_votes,
     trajectory_votes_of_frame,
-    vote_sums_from_corner,
 )
 
 
@@ -73,7 +73,7 @@ def picture():
 def test_histograms_against_loops(picture, kind, start):
     points = np.array([[21.7, 19.2], [0.0, 0.0], [43.0, 39.0], [16.5, 24.4]])
     histograms = trajectory_point_histograms(
-        vote_sums_from_corner(trajectory_votes_of_frame(*picture)), points
+        trajectory_vote_sums(trajectory_votes_of_frame(*picture)), points
     )
     width = 36 if kind == "hof" else 32
     for histogram, point in zip(histograms, points, strict=True):
@@ -91,7 +91,7 @@ def test_a_vector_between_two_directions_votes_for_both():
 
 def test_sums_over_rectangles():
     votes = np.random.default_rng(1).random((5, 7, 3), np.float32)
-    sums = vote_sums_from_corner(votes)
+    sums = trajectory_vote_sums(votes)
     for y, x in ((0, 3), (5, 7), (2, 0), (3, 4)):
         np.testing.assert_allclose(sums[y, x], votes[:y, :x].sum((0, 1)), atol=1e-5)
 

@@ -5,7 +5,7 @@ import pytest
 from tube_scenes import BOX, FAR, HALF, scored_tube, tube
 
 from videolstm_jax.measure.tube_errors import (
-    best_overlaps,
+    best_tube_overlaps,
     frame_overlaps,
     tube_error_split,
     tube_recall,
@@ -51,7 +51,7 @@ def test_frame_overlaps_are_those_of_frames_with_truth():
 def test_recall_looks_at_the_best_tube_of_the_class():
     truth = [scored_tube("a", 1), scored_tube("b", 1), scored_tube("b", 1, label=1)]
     detections = [scored_tube("a", 0.1, HALF), scored_tube("a", 0.9, FAR), scored_tube("b", 0.9)]
-    np.testing.assert_allclose(best_overlaps(detections, truth), [0.5, 1, 0])
+    np.testing.assert_allclose(best_tube_overlaps(detections, truth), [0.5, 1, 0])
     np.testing.assert_allclose(
         tube_recall(detections, truth, [0.2, 0.5, 0.9]), [2 / 3, 1 / 3, 1 / 3]
     )

@@ -14,7 +14,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features import store as store_module
 from videolstm_jax.features.compact import compact_store
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.features.verification import verification_record, verify_store
+from videolstm_jax.features.verification import store_verification_record, verify_store
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.workdir.dataset_json import load_dataset
@@ -39,13 +39,13 @@ def store(tmp_path):
 def hashed(monkeypatch):
     """The files that are read to their end, by name."""
     names = []
-    original = store_module.sha256_if_exists
+    original = store_module.feature_sha256_if_exists
 
     def noted(path):
         names.append(path.stem)
         return original(path)
 
-    monkeypatch.setattr(store_module, "sha256_if_exists", noted)
+    monkeypatch.setattr(store_module, "feature_sha256_if_exists", noted)
     return names
 
 
@@ -102,7 +102,7 @@ def test_a_copy_is_verified_anew(store, hashed, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"folder": "FOLDER", "files": [1]}'])
 def test_a_damaged_record_costs_only_time(store, hashed, text):
-    record = verification_record(store)
+    record = store_verification_record(store)
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(text.replace("FOLDER", str(store.folder)))
     verify_store(store, NAMES, "once")

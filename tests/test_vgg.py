@@ -10,7 +10,7 @@ import pytest
 from videolstm_jax.config import ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.network import network_params_for_layers
-from videolstm_jax.nn.vgg import VGG, make_convnet, vgg_network
+from videolstm_jax.nn.vgg import VGG, make_vgg, vgg_network
 from videolstm_jax.nn.videolstm import VideoLSTM
 from videolstm_jax.types import Clip, Inputs
 
@@ -69,7 +69,7 @@ def _oracle(cfg, params, x):
 def test_taps_against_plain_loops(channels, head, norm):
     # 6 channels in gcd(8, 6) = 2 groups; 4 would make 4 groups, so both blocks have 6
     cfg = dataclasses.replace(TINY, head=head, norm=norm, widths=(6, 6))
-    net = make_convnet(cfg, channels, 3)
+    net = make_vgg(cfg, channels, 3)
     params = _noisy(jax.jit(net.init)(jax.random.key(0)))
     x = np.random.default_rng(2).normal(0, 1, (2, 8, 8, channels)).astype(np.float32)
     for result, expected in zip(
@@ -87,7 +87,7 @@ def test_taps_against_plain_loops(channels, head, norm):
 )
 def test_vgg16_has_the_published_parameters_and_shapes(channels, classes, count):
     cfg = ConvNetConfig()
-    net = make_convnet(cfg, channels, classes)
+    net = make_vgg(cfg, channels, classes)
     params = jax.eval_shape(net.init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
     taps = jax.eval_shape(
@@ -97,7 +97,7 @@ def test_vgg16_has_the_published_parameters_and_shapes(channels, classes, count)
 
 
 def test_dropout_is_off_without_a_key_and_spares_the_taps():
-    net = make_convnet(TINY, 3, 3)
+    net = make_vgg(TINY, 3, 3)
     params = _noisy(jax.jit(net.init)(jax.random.key(0)))
     x = jnp.ones((2, 8, 8, 3))
     apply = jax.jit(net.apply)
@@ -111,7 +111,7 @@ def test_dropout_is_off_without_a_key_and_spares_the_taps():
 
 def test_he_initialisation_keeps_the_scale_of_activations():
     cfg = ConvNetConfig(image_size=32, widths=(32, 32), depths=(3, 3), dense=(64,))
-    net = make_convnet(cfg, 3, 10)
+    net = make_vgg(cfg, 3, 10)
     params = jax.jit(net.init)(jax.random.key(0))
     kernel = params["block1_conv2"]["kernel"]
     np.testing.assert_allclose(kernel.std(), np.sqrt(2 / (9 * 32)), rtol=0.05)
@@ -120,7 +120,7 @@ def test_he_initialisation_keeps_the_scale_of_activations():
 
 def test_bfloat16_keeps_float32_parameters_and_logits():
     cfg = dataclasses.replace(TINY, norm="group")
-    net, half = make_convnet(cfg, 3, 3), make_convnet(cfg, 3, 3, dtype="bfloat16")
+    net, half = make_vgg(cfg, 3, 3), make_vgg(cfg, 3, 3, dtype="bfloat16")
     params = jax.jit(net.init)(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (2, 8, 8, 3))
     result = jax.jit(half.apply)(params, x)
@@ -129,7 +129,7 @@ def test_bfloat16_keeps_float32_parameters_and_logits():
 
 
 def test_other_channels_are_refused():
-    net = make_convnet(TINY, 2, 3)
+    net = make_vgg(TINY, 2, 3)
     with pytest.raises(ValueError, match="the images have 3 channels; expected 2"):
         net.apply(jax.eval_shape(net.init, jax.random.key(0)), jnp.ones((1, 8, 8, 3)))
 

@@ -7,7 +7,7 @@ from weight_writers import torch_arrays, write_h5
 
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.nn.preprocessing import preprocess_for_network
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.vgg import make_vgg
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.nn.weights import vgg_weights
 from videolstm_jax.train.graft import graft
@@ -48,7 +48,7 @@ def assert_equal_taps(folder, side, classes, batch, ways):
         theirs.input, {name: theirs.get_layer(layer).output for name, layer in TAPS.items()}
     )
     truth = {name: np.asarray(tap) for name, tap in outputs(keras_images).items()}
-    net = make_convnet(ConvNetConfig(image_size=side), 3, classes)
+    net = make_vgg(ConvNetConfig(image_size=side), 3, classes)
     like = jax.tree.map(
         lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(net.init, jax.random.key(0))
     )

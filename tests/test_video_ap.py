@@ -11,7 +11,7 @@ from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure import overlap
 from videolstm_jax.measure.frame_ap import frame_aps, frame_map
 from videolstm_jax.measure.precision import check_detections
-from videolstm_jax.measure.tube_errors import best_overlaps, tube_error_split, tube_recall
+from videolstm_jax.measure.tube_errors import best_tube_overlaps, tube_error_split, tube_recall
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 from videolstm_jax.types import Detection, Tube
 
@@ -143,7 +143,7 @@ def test_never_rises_with_the_threshold(seed, style):
 def test_the_truth_itself_is_perfect(seed):
     _, truth, _ = scenes(seed)
     assert video_map(truth, truth, 0.99) == 1
-    np.testing.assert_array_equal(best_overlaps(truth, truth), 1)
+    np.testing.assert_array_equal(best_tube_overlaps(truth, truth), 1)
 
 
 @settings(max_examples=30, deadline=None)

@@ -20,8 +20,8 @@ from videolstm_jax.cluster.watchdog import (
     SAVING,
     SCORING,
     ActiveWatchdog,
-    step_limit,
-    watched_by_video,
+    watchdog_by_video,
+    watchdog_step_limit,
 )
 
 
@@ -53,10 +53,10 @@ def look(watchdog, seconds, pause=1.0):
 
 
 def test_a_step_may_take_twenty_medians_or_the_least():
-    assert step_limit([], 60) == 60
-    assert step_limit([1, 2, 100], 60) == 60
+    assert watchdog_step_limit([], 60) == 60
+    assert watchdog_step_limit([1, 2, 100], 60) == 60
     # The median: one slow step says nothing of the others.
-    assert step_limit([4, 5, 1000], 60) == 100
+    assert watchdog_step_limit([4, 5, 1000], 60) == 100
 
 
 @pytest.mark.parametrize("count, limit", [(2, 60), (1, 60 * ALONE)])
@@ -89,12 +89,12 @@ def test_the_limit_of_scoring_is_that_of_a_video(monkeypatch):
     team = NotingTeam(2)
     watchdog = ActiveWatchdog(team, 60.0)
     monkeypatch.setattr(watching, "_current", watchdog)
-    for _ in watched_by_video(range(6)):
+    for _ in watchdog_by_video(range(6)):
         look(watchdog, int(LIMITS[SCORING]) - 10)
     # After the last one nothing is expected: other processes may take longer.
     look(watchdog, 10 * int(LIMITS[SCORING]))
     assert not team.messages
-    for _ in watched_by_video(range(1)):
+    for _ in watchdog_by_video(range(1)):
         look(watchdog, int(LIMITS[SCORING]) + 1)
     assert SCORING in team.messages[0]
 

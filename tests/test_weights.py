@@ -14,9 +14,9 @@ from weight_writers import PREPROCESSING, keras_arrays, narrow, torch_arrays, wr
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.preprocessing import preprocess_for_network
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.vgg import make_vgg
 from videolstm_jax.nn.weight_files import read_weights
-from videolstm_jax.nn.weights import first_kernel_for, starting_vgg_leaves, vgg_weights
+from videolstm_jax.nn.weights import first_network_kernel, starting_vgg_leaves, vgg_weights
 from videolstm_jax.train.graft import graft, named_param_leaves
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -32,9 +32,7 @@ def assert_same(result, expected):
 @pytest.mark.parametrize("name", ["narrow_zip.pth", "narrow_legacy.pth", "narrow_timm.safetensors"])
 def test_what_pytorch_saved_gives_what_pytorch_gave(name):
     weights, truth = vgg_weights(read_weights(GOLDEN / name)), np.load(GOLDEN / "narrow_taps.npz")
-    net = make_convnet(
-        ConvNetConfig(image_size=8, widths=(4, 6), depths=(1, 2), dense=(7, 5)), 3, 3
-    )
+    net = make_vgg(ConvNetConfig(image_size=8, widths=(4, 6), depths=(1, 2), dense=(7, 5)), 3, 3)
     params = graft(jax.jit(net.init)(jax.random.key(0)), weights.leaves)
     assert (
         weights.preprocessing == "torch"
@@ -96,7 +94,7 @@ def test_names_and_shapes_that_keras_publishes_fill_the_whole_vgg16(real_data):
     leaves = vgg_weights(
         {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
     ).leaves
-    net = make_convnet(ConvNetConfig(), 3, 1000)
+    net = make_vgg(ConvNetConfig(), 3, 1000)
     expected = named_param_leaves(jax.eval_shape(net.init, jax.random.key(0)))
     assert {name: leaf.shape for name, leaf in leaves.items()} == {
         name: leaf.shape for name, leaf in expected.items()
@@ -105,13 +103,13 @@ def test_names_and_shapes_that_keras_publishes_fill_the_whole_vgg16(real_data):
 
 def test_flow_reads_the_mean_of_the_three_colours():
     kernel = narrow()["block1_conv1.kernel"]
-    result = first_kernel_for(kernel, 2)
+    result = first_network_kernel(kernel, 2)
     assert result.shape == (3, 3, 2, 6)
     for at in (0, 1):
         np.testing.assert_allclose(
             result[:, :, at], sum(kernel[:, :, colour] for colour in range(3)) / 3, rtol=1e-6
         )
-    assert first_kernel_for(kernel, 3) is kernel
+    assert first_network_kernel(kernel, 3) is kernel
 
 
 def test_the_last_layer_is_left_and_dense_layers_may_be_absent():

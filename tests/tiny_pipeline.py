@@ -15,7 +15,7 @@ from videolstm_jax.presets import Settings, configured, convnet_of
 from videolstm_jax.stages import evaluate, extract, localize, prepare
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-from videolstm_jax.train.sizes import sized_model
+from videolstm_jax.train.sizes import model_sized_for_training
 from videolstm_jax.trained.foreground import foreground_entry, foreground_of_store
 from videolstm_jax.types import TrainState
 from videolstm_jax.workdir.config_json import save_config
@@ -83,7 +83,7 @@ def write_run(cfg, classes=CLASSES, *, size=0.3, foreground=None):
         shapes[stream] = network.layers
     x = shapes[cfg.data.stream][layers.x]
     motion = shapes["flow"][layers.motion] if layers.motion else None
-    model = sized_model(cfg.model, x, motion, len(classes))
+    model = model_sized_for_training(cfg.model, x, motion, len(classes))
     params = shaken(
         jax.eval_shape(make_model(model).init, jax.random.key(0)), seed=len(model.cell), size=size
     )

@@ -157,7 +157,7 @@ def read_json(path: PathLike, made_by: str = "") -> Any:
     return parse_json(read_existing(path, made_by), path)
 
 
-def read_object(path: PathLike, made_by: str = "") -> dict[str, Any]:
+def read_json_object(path: PathLike, made_by: str = "") -> dict[str, Any]:
     """Reads JSON that is one object, whose fields the caller checks; see `read_json`."""
     return _object(read_json(path, made_by), path)
 

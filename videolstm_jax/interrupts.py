@@ -51,7 +51,7 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def mark_handled() -> None:
+def mark_signal_handled() -> None:
     """Notes that another handler than ours has taken the signals that have come.
 
     They would be sent once more as soon as that handler is gone.
@@ -85,7 +85,7 @@ def _must_wait(frame: types.FrameType | None) -> bool:
     """
     codes = {
         _RepeatingHook.__call__.__code__,
-        # Another hook may have been put before ours, as `hide_orbax_tracebacks` does.
+        # Another hook may have been put before ours, as `hide_orbax_tracebacks_of_command` does.
         getattr(sys.unraisablehook, "__code__", None),
         ExtensionFileLoader.create_module.__code__,
         ExtensionFileLoader.exec_module.__code__,

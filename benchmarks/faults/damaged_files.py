@@ -219,7 +219,7 @@ def main() -> None:
     path = pathlib.Path(options.out) / f"{options.name}.jsonl"
     rows = record.read_rows(path)
     # As the commands do: orbax logs the error of each array with a traceback.
-    ending.hide_orbax_tracebacks()
+    ending.hide_orbax_tracebacks_of_command()
     with tempfile.TemporaryDirectory() as temporary, path.open("a") as file:
         folder = pathlib.Path(options.folder or temporary).absolute()
         folder.mkdir(exist_ok=True)

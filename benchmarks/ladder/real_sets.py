@@ -20,7 +20,7 @@ from benchmarks.ladder.sets import CHANNELS, TRAINING
 from benchmarks.real_data import backbone_arrays, frame_classifier, ut_folds, ut_interaction
 from benchmarks.real_data.rows import as_record
 from benchmarks.real_data.stages import Run
-from videolstm_jax.clips.balance import label_array
+from videolstm_jax.clips.balance import labels_of_clip_videos
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Scores, names_of
@@ -108,11 +108,13 @@ def _classify_frames(convnet: Run, settings: Settings, workdir: str, seed: int) 
     dataset = load_dataset(Workdir(settings.overrides["workdir"]).dataset)
     train, test = dataset.part("train"), dataset.part("test")
     vectors = [_vectors(folder, name) for name in names_of(train)]
-    layer = frame_classifier.fit(vectors, label_array(train), seed=seed)
+    layer = frame_classifier.fit(vectors, labels_of_clip_videos(train), seed=seed)
     scores = []
     for name in names_of(test):
         scores.append(frame_classifier.video_scores(layer, _vectors(folder, name)))
-    save_scores(path, Scores(names_of(test), np.stack(scores), label_array(test), dataset.classes))
+    save_scores(
+        path, Scores(names_of(test), np.stack(scores), labels_of_clip_videos(test), dataset.classes)
+    )
 
 
 def _vectors(folder: pathlib.Path, name: str) -> np.ndarray:

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 import optax
 
-from videolstm_jax.clips.balance import label_array
+from videolstm_jax.clips.balance import labels_of_clip_videos
 from videolstm_jax.clips.batches import MirroredStores, train_batches
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.config import RunConfig
@@ -24,7 +24,7 @@ from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import write_arrays
 from videolstm_jax.train.optim import optimizer
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import model_loss
 from videolstm_jax.trained.features import ModelFeatures, model_input_scales, open_model_features
 from videolstm_jax.trained.functions import Scales
@@ -95,7 +95,7 @@ def open_trainer(cfg: RunConfig) -> Trainer:
         return TrainState(state.step + 1, params, opt_state), loss
 
     def init(seed: int) -> TrainState:
-        return new_train_state(first_params(seed), optimize)
+        return new_training_state(first_params(seed), optimize)
 
     return Trainer(cfg, dataset, features, mirrored, model, init, step)
 
@@ -153,7 +153,7 @@ def train_and_score(trainer: Trainer, cfg: RunConfig, *, read_outs: bool = False
     if read_outs:
         write_arrays(folder / "read_outs.npz", **_read_outs(trainer, model, videos))
     scores = np.stack(list(model.segments(trainer.features, videos, cfg.data, cfg.eval)))
-    label = label_array(videos)
+    label = labels_of_clip_videos(videos)
     # Written last: it marks the run as done.
     save_scores(folder / "scores.npz", Scores(names_of(videos), scores, label, model.classes))
     wall, processor = time.monotonic() - began, time.process_time() - busy

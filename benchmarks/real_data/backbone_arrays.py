@@ -18,7 +18,7 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import mirrored_image
 from videolstm_jax.config import RunConfig
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, backbone_picture_fit
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, network_picture_fit
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.types import Video, View
 from videolstm_jax.workdir.dataset_json import load_dataset
@@ -67,7 +67,7 @@ def extract(
         flow=work.flow,
         fps=cfg.data.fps,
         workers=1,
-        fit=backbone_picture_fit(cfg.data.fit, stream, start.preprocessing),
+        fit=network_picture_fit(cfg.data.fit, stream, start.preprocessing),
     )
     apply = jax.jit(lambda images: [network.apply(params, images)[layer] for layer in layers])
     progress = ProgressLine(len(missing), 0, unit="video")

@@ -18,7 +18,7 @@ from videolstm_jax.core.ops import total
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.presets import configured
 from videolstm_jax.train.losses import frame_xent
-from videolstm_jax.train.optim import convnet_optimizer
+from videolstm_jax.train.optim import optimizer_of_convnet
 from videolstm_jax.types import PyTree
 
 
@@ -36,7 +36,7 @@ def fit(frames: Sequence[np.ndarray], label: np.ndarray, *, seed: int) -> PyTree
     cfg = configured("small").convnet
     depth, classes = frames[0].shape[1], int(label.max()) + 1
     params = {"logits": {"kernel": jnp.zeros((depth, classes)), "bias": jnp.zeros(classes)}}
-    optimizer = convnet_optimizer(cfg)
+    optimizer = optimizer_of_convnet(cfg)
     state = optimizer.init(params)
     generator = np.random.default_rng(seed)
     label = label.astype(np.int32)

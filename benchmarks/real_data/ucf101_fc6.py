@@ -223,7 +223,7 @@ def _write_lists(features: Features, folder: pathlib.Path) -> None:
 
 
 def _with_parts(features: Features, arrays: Any, folder: Any, hold_out: tuple) -> Dataset:
-    dataset = importers.dataset_from_lists(folder, arrays)
+    dataset = importers.dataset_of_foreign_features(folder, arrays)
     if not hold_out:
         return dataset
     group_of = dict(zip(features.names, features.groups, strict=True))

@@ -21,7 +21,7 @@ from videolstm_jax.annotations.workdir_truth import read_true_tubes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.foreground import foreground_maps
-from videolstm_jax.localize.inputs import camera_free_flow, localizer_input
+from videolstm_jax.localize.inputs import localizer_flow_without_camera, localizer_input
 from videolstm_jax.presets import Settings
 from videolstm_jax.types import Tube, Video
 from videolstm_jax.workdir.dataset_json import load_dataset
@@ -132,7 +132,7 @@ def _features(sources: cells.Sources, layer: str, video: Video) -> np.ndarray:
 
 def _flow(sources: cells.Sources, layer: str, video: Video) -> np.ndarray:
     images = read_flow(sources.work.flow / f"{video.name}.zip")
-    return camera_free_flow(images, frame_maps.LAYERS[layer])
+    return localizer_flow_without_camera(images, frame_maps.LAYERS[layer])
 
 
 def _add_label_free(

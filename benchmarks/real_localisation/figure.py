@@ -14,7 +14,7 @@ from benchmarks.real_localisation.label_free import MapsOf
 from benchmarks.real_localisation.read_outs import tube_of
 from benchmarks.real_localisation.tasks import Fold
 from videolstm_jax.localize.foreground import foreground_maps
-from videolstm_jax.localize.saliency import scale_saliency_to_255, upscale_maps
+from videolstm_jax.localize.saliency import scale_saliency_to_255, upscale_saliency_maps
 from videolstm_jax.types import Tube, Video
 
 SIDE = 160
@@ -76,7 +76,7 @@ def _maps(arrays: pathlib.Path, layer: str, video: Video) -> np.ndarray:
 
 def _heat(picture: Image.Image, maps: np.ndarray) -> Image.Image:
     """The picture, dark where the map is low."""
-    values = upscale_maps(maps, (SIDE, SIDE), 0.0)
+    values = upscale_saliency_maps(maps, (SIDE, SIDE), 0.0)
     shares = scale_saliency_to_255(values, values.max(axis=(1, 2), keepdims=True))[0] / 255
     pixels = np.asarray(picture) * (0.25 + 0.75 * shares[..., None])
     return Image.fromarray(pixels.astype(np.uint8))

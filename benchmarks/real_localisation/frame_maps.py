@@ -18,7 +18,7 @@ from videolstm_jax.backbone.start import starting_backbone_params
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.config import RunConfig
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.preprocessing import backbone_picture_fit
+from videolstm_jax.nn.preprocessing import network_picture_fit
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.types import Video
 from videolstm_jax.workdir.dataset_json import load_dataset
@@ -82,7 +82,7 @@ def extract(cfg: RunConfig, videos: Sequence[Video], folder: pathlib.Path) -> No
 
 def frame_reader(cfg: RunConfig) -> Callable[[Video], np.ndarray]:
     """Returns a function that reads the L - 1 frames of a video that have flow."""
-    fit = backbone_picture_fit(cfg.data.fit, "rgb", "lite0")
+    fit = network_picture_fit(cfg.data.fit, "rgb", "lite0")
     return FrameReader("rgb", cfg.convnet.image_size, workers=1, fit=fit).read
 
 

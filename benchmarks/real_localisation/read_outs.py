@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.localize.saliency import upscale_maps
-from videolstm_jax.localize.smooth import clip_boxes_to_frame, smooth_tube
+from videolstm_jax.localize.saliency import upscale_saliency_maps
+from videolstm_jax.localize.smooth import keep_boxes_in_frame, smooth_tube
 from videolstm_jax.localize.tubes import repeat_last_box, video_tube
 from videolstm_jax.types import Tube, Video
 
@@ -38,7 +38,7 @@ def otsu_tube(maps: np.ndarray, video: Video) -> Tube:
     """The box around the largest region above Otsu's threshold of each frame, smoothed."""
     size = video.height, video.width
     boxes = [[0, 0, video.width, video.height]]
-    for frame in upscale_maps(maps, size, 0.0):
+    for frame in upscale_saliency_maps(maps, size, 0.0):
         regions, count = ndimage.label(frame >= otsu(frame), np.ones((3, 3)))
         if not count:
             boxes.append(boxes[-1])
@@ -47,7 +47,7 @@ def otsu_tube(maps: np.ndarray, video: Video) -> Tube:
         rows, columns = ndimage.find_objects(regions)[largest]
         boxes.append([columns.start, rows.start, columns.stop, rows.stop])
     tube = smooth_tube(Tube(0, np.array(boxes[1:], float)), MOMENTS.span)
-    return clip_boxes_to_frame(repeat_last_box(tube, video.frames), size)
+    return keep_boxes_in_frame(repeat_last_box(tube, video.frames), size)
 
 
 def otsu(values: np.ndarray) -> float:

@@ -117,7 +117,7 @@ def check_ground_truth(path: files.PathLike, ground_truth: GroundTruth) -> Groun
     return ground_truth._replace(tubes=ordered)
 
 
-def add_dataset_to_ground_truth(
+def add_videos_to_ground_truth(
     path: files.PathLike, ground_truth: GroundTruth, dataset: Dataset
 ) -> GroundTruth:
     """Adds the frames and sizes of a data set's videos, and its classes where the file has none.
@@ -145,7 +145,7 @@ def add_dataset_to_ground_truth(
     )
 
 
-def true_tubes_of_dataset(
+def true_tubes_of_listed_videos(
     path: files.PathLike, ground_truth: GroundTruth, dataset: Dataset, *, cut: bool = False
 ) -> list[Detection]:
     """The tubes of a data set's own videos, with the labels that the data set counts.
@@ -174,7 +174,7 @@ def true_tubes_of_dataset(
             f"{path}: none of its {len(ground_truth.videos)} videos is one of the {len(frames)} "
             f"listed; names there are such as {min(ground_truth.videos, default='-')}"
         )
-    fitting = add_dataset_to_ground_truth(path, ground_truth._replace(tubes=tubes), dataset)
+    fitting = add_videos_to_ground_truth(path, ground_truth._replace(tubes=tubes), dataset)
     relabelled = []
     for tube in fitting.tubes:
         class_name = fitting.classes[tube.label]

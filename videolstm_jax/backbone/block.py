@@ -13,7 +13,7 @@ from videolstm_jax.backbone.convnet import convnet_config
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import Cut, ImageNetwork, tap_layer
+from videolstm_jax.nn.network import Cut, ImageNetwork, network_tap_layer
 from videolstm_jax.types import JointParams, Params
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TrainedBlock(NamedTuple):
     @property
     def tap(self) -> str:
         """The layer that is stored, and that the part reads."""
-        return tap_layer(self.first)
+        return network_tap_layer(self.first)
 
     @property
     def shape(self) -> tuple[int, ...]:

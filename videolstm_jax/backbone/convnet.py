@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.dataset.training_list import trained_on
+from videolstm_jax.dataset.training_list import videos_trained_on
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
 from videolstm_jax.json_records import value_text
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork, network_with_tap
-from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, backbone_picture_fit, backbone_pixels
+from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, network_picture_fit, network_pixels
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.workdir.config_json import load_config
@@ -55,7 +55,7 @@ class TrainedConvNet(NamedTuple):
     def picture_fit(self) -> PictureFit:
         """How pictures are brought to its square."""
         stream = STREAM_OF_CHANNELS[self.channels]
-        return backbone_picture_fit(self.fit, stream, self.config.preprocessing)
+        return network_picture_fit(self.fit, stream, self.config.preprocessing)
 
 
 class Backbone(NamedTuple):
@@ -73,7 +73,7 @@ class Backbone(NamedTuple):
     def about(self) -> dict[str, Any]:
         """What a feature store of this ConvNet records of it; see `extractor_of`."""
         config = self.convnet.config
-        mean, scale = backbone_pixels(self.stream, config.preprocessing, config.pixel_scale)
+        mean, scale = network_pixels(self.stream, config.preprocessing, config.pixel_scale)
         preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
         preprocessing |= backbone_fit_entry(self.convnet.fit)
         return {
@@ -109,7 +109,9 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         params, _ = checkpoints.restore_params(like, identity=identity, step=step)
         # Of all parameters, whichever of them a model needs: it is the name of the ConvNet.
         sha256 = checkpoints.params_sha256(step)
-    return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path), fit)
+    return TrainedConvNet(
+        params, config, channels, classes, sha256, videos_trained_on(record, path), fit
+    )
 
 
 def backbone_params_like(config: ConvNetConfig, channels: int, classes: int) -> PyTree:

@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from videolstm_jax.cli import config_flags, ending, help_text, processes
 from videolstm_jax.cli.command_table import COMMANDS, Command
-from videolstm_jax.cli.terminal import one_line_text
+from videolstm_jax.cli.terminal import one_terminal_line
 from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
@@ -33,14 +33,14 @@ def start_command(name: str, arguments: Sequence[str]) -> None:
             ending.guarded_command(lambda _: print(help_text.help_of_command(name, arguments))),
             argv=[name],
         )
-    prepare_imports()
+    prepare_command_imports()
     command = COMMANDS[name]
     module = help_text.module_of_command(command)
     flags.DEFINE_boolean("trace", False, "Show where an error was raised, not only its message.")
     if command.settings:
         config_flags.define_all_flags(flags.FLAGS, preset=command.preset)
         processes.define_cluster_flags(flags.FLAGS)
-        arguments = processes.complete_distributed(arguments)
+        arguments = processes.complete_distributed_flags(arguments)
     if module is not None:
         module.define_flags(flags.FLAGS)
 
@@ -52,7 +52,7 @@ def start_command(name: str, arguments: Sequence[str]) -> None:
             # orbax writes a message for every file.
             logging.set_verbosity(logging.WARNING)
         if not flags.FLAGS["trace"].value:
-            ending.hide_orbax_tracebacks()
+            ending.hide_orbax_tracebacks_of_command()
         if command.settings:
             _run_with_settings(name, command, module, positional)
         else:
@@ -66,7 +66,7 @@ def start_command(name: str, arguments: Sequence[str]) -> None:
     )
 
 
-def prepare_imports() -> None:
+def prepare_command_imports() -> None:
     """Sets what TensorFlow reads when it is imported, and where modules of the user are found."""
     # TensorFlow reads these when it is imported. It only decodes and batches here, and its messages
     # about processors would hide ours.
@@ -91,7 +91,7 @@ def _parse_flags(name: str, arguments: list[str]) -> list[str]:
         message = _with_whole_name(error.flagname) or _with_help(name, error)
     except flags.Error as error:
         message = _with_help(name, error)
-    print(f"error: {one_line_text(message)}", file=sys.stderr)
+    print(f"error: {one_terminal_line(message)}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -105,7 +105,7 @@ def _with_whole_name(setting: str) -> str:
 
 def _with_help(name: str, error: flags.Error) -> str:
     """The message of absl about a flag, and the command that explains the flags."""
-    return f"{str(error).strip()}; `{program_name()}{name} --help` lists the flags"
+    return f"{str(error).strip()}; `{command_program_name()}{name} --help` lists the flags"
 
 
 def _run_with_settings(
@@ -116,7 +116,7 @@ def _run_with_settings(
     if hasattr(module, "short_flags"):
         more = module.short_flags(flags.FLAGS)
     cfg = config_flags.config_of_flags(flags.FLAGS, more)
-    with processes.joined_processes(name, command, cfg, flags.FLAGS) as of_command:
+    with processes.processes_of_command(name, command, cfg, flags.FLAGS) as of_command:
         if command.positional:
             # Names decide which configurations there are, so the module prints those itself.
             module.main(cfg, positional)
@@ -128,7 +128,7 @@ def _run_joined(
     name: str, module: types.ModuleType | None, cfg: RunConfig, of_command: Processes
 ) -> None:
     """Runs the command in this process, which may be one of several."""
-    print(config_flags.pretty_config(cfg), flush=True)
+    print(config_flags.command_config_text(cfg), flush=True)
     _check_cells(cfg)
     if name not in _LISTING_COMMANDS:
         _check_listing(cfg)
@@ -159,7 +159,7 @@ def _check_cells(cfg: RunConfig) -> None:
         cells.find_cell(name)
 
 
-def program_name() -> str:
+def command_program_name() -> str:
     """What stands before the name of a command, as the user typed it."""
     folder = os.path.basename(os.path.dirname(sys.argv[0]))
     return "python -m launch." if folder == "launch" else "videolstm "

@@ -10,7 +10,7 @@ from typing import Any
 from absl import flags
 
 from videolstm_jax.config import RunConfig, flat_settings, setting_text
-from videolstm_jax.config.setting import fields_with_help
+from videolstm_jax.config.setting import setting_fields_with_help
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import PRESETS, Settings
 
@@ -47,7 +47,7 @@ def setting_flags() -> Iterator[Flag]:
 
 def record_flags(owner: type) -> Iterator[Flag]:
     """The flags of one dataclass of settings, named after its fields."""
-    for field in fields_with_help(owner):
+    for field in setting_fields_with_help(owner):
         yield _flag(owner, field)
 
 
@@ -163,7 +163,7 @@ def record_of_flags(values: flags.FlagValues, owner: type) -> Any:
 # ---- printing ------------------------------------------------------------------------------------
 
 
-def pretty_config(cfg: RunConfig) -> str:
+def command_config_text(cfg: RunConfig) -> str:
     """The resolved configuration, a section a line; a star marks what the user gave."""
     sections: dict[str, list[str]] = {}
     for path, value in flat_settings(cfg).items():

@@ -13,7 +13,7 @@ from absl import flags, logging
 
 from videolstm_jax import files
 from videolstm_jax.cli import processes, stopping
-from videolstm_jax.cli.terminal import one_line_text
+from videolstm_jax.cli.terminal import one_terminal_line
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.interrupts import handle_signals
 
@@ -35,21 +35,21 @@ def guarded_command(run: Callable[[list[str]], None]) -> Callable[[list[str]], N
             # A stage that stops itself, with its state saved, raises a SystemExit of its own.
             if isinstance(stop, SystemExit) and not _is_ours(stop):
                 raise
-            stopping.end_process(stop)
+            stopping.end_command_process(stop)
         except (ConfigError, FileError, ValueError, OSError) as error:
             if isinstance(error, BrokenPipeError) and _is_output_closed():
-                raise  # `quiet_when_output_closes` ends the process
+                raise  # `quiet_command_when_output_closes` ends the process
             traced = "trace" in flags.FLAGS and flags.FLAGS["trace"].value
             message = _one_line(error)
             if not _is_ours(error):
-                stopping.end_if_signalled()
+                stopping.end_command_if_signalled()
             processes.end_failed_command(None if traced else message)
             if traced or message is None:
                 raise
-            print(f"error: {one_line_text(message)}", file=sys.stderr)
+            print(f"error: {one_terminal_line(message)}", file=sys.stderr)
             sys.exit(1)
         except Exception:
-            stopping.end_if_signalled()
+            stopping.end_command_if_signalled()
             processes.end_failed_command(None)
             raise
 
@@ -57,7 +57,7 @@ def guarded_command(run: Callable[[list[str]], None]) -> Callable[[list[str]], N
 
 
 @contextlib.contextmanager
-def quiet_when_output_closes() -> Iterator[None]:
+def quiet_command_when_output_closes() -> Iterator[None]:
     """Ends the process without a message where nobody reads its output any more.
 
     `videolstm pipeline --dry_run | head -1` closes our output as soon as it has its line.
@@ -95,7 +95,7 @@ def _one_line(error: BaseException) -> str | None:
     return None
 
 
-def hide_orbax_tracebacks() -> None:
+def hide_orbax_tracebacks_of_command() -> None:
     """Leaves a checkpoint that cannot be written to our own error, which names folder and cause.
 
     Orbax logs the same error from each of its threads, with a traceback. The writes that are still

@@ -21,9 +21,9 @@ def main(name: str | None = None) -> None:
     try:
         _run_command(name, sys.argv[1:])
     except KeyboardInterrupt as stop:
-        stopping.end_process(stop)
+        stopping.end_command_process(stop)
     except Exception:
-        stopping.end_if_signalled()
+        stopping.end_command_if_signalled()
         raise
 
 
@@ -31,7 +31,7 @@ def _run_command(name: str | None, arguments: list[str]) -> None:
     # Imported here, behind the handlers of signals; see `main`.
     from videolstm_jax.cli import ending, terminal
 
-    with terminal.escaped_output(), ending.quiet_when_output_closes():
+    with terminal.escaped_terminal_output(), ending.quiet_command_when_output_closes():
         _run_named(name, arguments)
 
 

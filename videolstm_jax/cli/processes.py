@@ -13,7 +13,7 @@ from absl import flags
 
 from videolstm_jax.cli import config_flags, stopping
 from videolstm_jax.cli.command_table import Command
-from videolstm_jax.cli.terminal import one_line_text
+from videolstm_jax.cli.terminal import one_terminal_line
 from videolstm_jax.cluster import detect, start, team
 from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.cluster.watchdog import start_watchdog
@@ -46,7 +46,7 @@ def _cluster_flags() -> Iterator[config_flags.Flag]:
         yield flag._replace(name=name)
 
 
-def complete_distributed(arguments: Sequence[str]) -> list[str]:
+def complete_distributed_flags(arguments: Sequence[str]) -> list[str]:
     """The arguments with a bare `--distributed` as `--distributed=on`.
 
     absl would take the next argument as its value, whatever that is.
@@ -70,7 +70,7 @@ def _config(values: flags.FlagValues) -> ClusterConfig:
 
 
 @contextlib.contextmanager
-def joined_processes(
+def processes_of_command(
     name: str, command: Command, cfg: RunConfig, values: flags.FlagValues
 ) -> Iterator[Processes]:
     """Joins the other processes of the command for as long as the block lasts.
@@ -103,7 +103,7 @@ def joined_processes(
     print(line, flush=True)
     team.current_team().before_end(release_held_locks)
     team.current_team().before_end(end_decoding_at_signal)
-    stopping.call_before_end(_status_of_stop)
+    stopping.call_before_command_ends(_status_of_stop)
     with _output_of_first():
         yield processes
     start.leave_processes()
@@ -160,8 +160,8 @@ def end_failed_command(line: str | None) -> None:
         kind, error, _ = sys.exc_info()
         line = f"{processes.name} has failed: {getattr(kind, '__name__', kind)}: {error}"
     else:
-        print(f"error: {one_line_text(line)}", file=sys.stderr)
-    processes.fail(one_line_text(line))
+        print(f"error: {one_terminal_line(line)}", file=sys.stderr)
+    processes.fail(one_terminal_line(line))
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

@@ -23,17 +23,17 @@ STOPPED = "stopped; the same command goes on"
 _STATUS_OF_SIGNAL = 128
 
 
-def end_if_signalled() -> None:
+def end_command_if_signalled() -> None:
     """Ends the process where a signal has come, whatever error a library made of `Interrupted`.
 
     Modules in C that are interrupted while they are imported raise errors of other kinds.
     """
     number = last_signal()
     if number:
-        end_process(Interrupted(number))
+        end_command_process(Interrupted(number))
 
 
-def end_process(stop: BaseException) -> NoReturn:
+def end_command_process(stop: BaseException) -> NoReturn:
     """Prints one line and ends the process with the status of the signal behind `stop`.
 
     Locks and temporary files are gone by now: `with` and `finally` have removed them on the way of
@@ -57,10 +57,10 @@ def end_process(stop: BaseException) -> NoReturn:
     os._exit(status)
 
 
-def call_before_end(callback: Callable[[BaseException], int | None]) -> None:
+def call_before_command_ends(callback: Callable[[BaseException], int | None]) -> None:
     """Has a function called when a signal ends the command; it may return another exit status."""
     _before_end.append(callback)
 
 
 _before_end: list[Callable[[BaseException], int | None]] = []
-"""What is called before the process ends; see `call_before_end`."""
+"""What is called before the process ends; see `call_before_command_ends`."""

@@ -17,14 +17,14 @@ _CONTROLS = re.compile(
 )
 
 
-def printable_text(text: str) -> str:
+def printable_terminal_text(text: str) -> str:
     r"""Returns a text with its control characters escaped, as `\x1b`; tabs and line ends stay."""
     return _CONTROLS.sub(_escaped, text)
 
 
-def one_line_text(text: str) -> str:
+def one_terminal_line(text: str) -> str:
     r"""Returns a text as one printable line: its line ends are escaped, too."""
-    return printable_text(text).replace("\n", "\\n")
+    return printable_terminal_text(text).replace("\n", "\\n")
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -52,14 +52,14 @@ class EscapedStream:
             start = CLEAR_LINE
         if text:
             self._may_clear = bool(start) or text.endswith("\n")
-        self._stream.write(start + printable_text(text.removeprefix(start)))
+        self._stream.write(start + printable_terminal_text(text.removeprefix(start)))
         # What was taken, not what was written: a caller compares it with the length of its own
         # text.
         return len(text)
 
 
 @contextlib.contextmanager
-def escaped_output() -> Iterator[None]:
+def escaped_terminal_output() -> Iterator[None]:
     """Escapes control characters in the standard output and error of a block."""
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(EscapedStream, streams)

@@ -26,7 +26,7 @@ class ClassOrder(NamedTuple):
     count: NDArray
 
 
-def label_array(videos: Iterable[Video]) -> NDArray:
+def labels_of_clip_videos(videos: Iterable[Video]) -> NDArray:
     """The labels [V] of videos, int64 also where there are none."""
     return np.array([video.label for video in videos], np.int64)
 
@@ -60,7 +60,7 @@ def uneven_text(videos: Sequence[Video], classes: Sequence[str]) -> str:
       videos: the training list.
       classes: C names.
     """
-    count = np.bincount(label_array(videos), minlength=len(classes))
+    count = np.bincount(labels_of_clip_videos(videos), minlength=len(classes))
     present = np.flatnonzero(count)
     if not len(present):
         return ""
@@ -80,7 +80,7 @@ def class_weights_for_loss(balance: str, videos: Sequence[Video], classes: int) 
     """`class_weights` of a training list for `train.balance=loss`, else None."""
     if balance != "loss":
         return None
-    return class_weights(label_array(videos), classes)
+    return class_weights(labels_of_clip_videos(videos), classes)
 
 
 def print_uneven(balance: str, videos: Sequence[Video], classes: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.clips.balance import label_array
+from videolstm_jax.clips.balance import labels_of_clip_videos
 from videolstm_jax.clips.draws import (
     ONLY_HOST,
     ClipDraws,
@@ -17,7 +17,7 @@ from videolstm_jax.clips.draws import (
     Host,
     draw_clips,
 )
-from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.clips.prefetch import prefetched_batches
 from videolstm_jax.config import DataConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
@@ -117,13 +117,15 @@ def train_batches(
     if problem:
         raise ConfigError(problem)
     lengths = common_clip_lengths(x, motion, videos, mirrored)
-    clips = ClipList(lengths, label_array(videos).astype(np.int32))
+    clips = ClipList(lengths, labels_of_clip_videos(videos).astype(np.int32))
     # By the number of the view: 0 as filmed, 1 mirrored.
     views = [(x, motion)]
     if mirrored is not None:
         views.append(mirrored)
     reader = _ClipReader(views, videos, clips, cfg, np.dtype(dtype))
-    return prefetch(_read_batches(draw_clips(clips, cfg, draws, start_step), reader, cfg.workers))
+    return prefetched_batches(
+        _read_batches(draw_clips(clips, cfg, draws, start_step), reader, cfg.workers)
+    )
 
 
 def videos_of_clip_batch(
@@ -139,7 +141,7 @@ def videos_of_clip_batch(
       number: of the batch.
     """
     names = names_of(videos)
-    clips = ClipList(_frame_counts(x, names), label_array(videos).astype(np.int32))
+    clips = ClipList(_frame_counts(x, names), labels_of_clip_videos(videos).astype(np.int32))
     batch_draws = next(draw_clips(clips, cfg, draws._replace(host=ONLY_HOST), number))
     return [names[video] for video in batch_draws.video]
 

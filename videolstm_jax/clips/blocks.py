@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.clips.frames import video_frames
+from videolstm_jax.clips.frames import frame_chunks_of_video
 from videolstm_jax.clips.images import mirrored_image, square_images
 from videolstm_jax.flow_images.online import FlowSettings, frames_and_flow_images
 from videolstm_jax.square import PictureFit
@@ -80,7 +80,7 @@ def clip_blocks_of_stream(
     for video in videos:
         # Counted, since only the block itself says how many frames it has.
         count = 0
-        for frames in video_frames(video, reader, block=size):
+        for frames in frame_chunks_of_video(video, reader, block=size):
             count += len(frames)
             for view in views[video.name]:
                 yield FrameBlock(

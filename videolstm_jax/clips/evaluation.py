@@ -9,7 +9,7 @@ import numpy as np
 
 from videolstm_jax.clips import snippets
 from videolstm_jax.clips.batches import clip_map_shape, common_clip_lengths
-from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.clips.prefetch import prefetched_batches
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Batch, Clip, Inputs, Video
 
@@ -94,7 +94,7 @@ def eval_segments(
             yield _segment_batch(video_list, group, data, settings.batch)
 
     # Reads ahead in a thread, so that the next batch is ready when the device has done one.
-    return prefetch(batches())
+    return prefetched_batches(batches())
 
 
 def _segment_rows(
@@ -167,7 +167,7 @@ def video_chunks(
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
     video_list = _VideoList(videos, (x, motion), common_clip_lengths(x, motion, videos))
-    return prefetch(_chunks(video_list, batch, chunk))
+    return prefetched_batches(_chunks(video_list, batch, chunk))
 
 
 def _chunks(video_list: _VideoList, batch: int, frames: int) -> Iterator[Chunk]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.clips.balance import class_order_of_clips, label_array
+from videolstm_jax.clips.balance import class_order_of_clips, labels_of_clip_videos
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import cropped_image, mirrored_image, shifted_image
@@ -56,7 +56,7 @@ def draw_frames(
     """
     generator = np.random.default_rng([seed, step])
     if balanced:
-        order = class_order_of_clips(label_array(videos))
+        order = class_order_of_clips(labels_of_clip_videos(videos))
         label = generator.integers(len(order.count), size=batch)
         video = order.video[order.first[label] + generator.integers(order.count[label])]
     else:
@@ -169,7 +169,7 @@ def _frame_batches(
     step: int,
     workers: int,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    labels = label_array(videos).astype(np.int32)
+    labels = labels_of_clip_videos(videos).astype(np.int32)
     reach = round(cfg.shift * reader.side)
     share = cfg.batch // draws.host.count
     own_rows = slice(draws.host.index * share, (draws.host.index + 1) * share)
@@ -209,7 +209,9 @@ def _frame_batches(
 # ---- whole videos --------------------------------------------------------------------------------
 
 
-def video_frames(video: Video, reader: FrameReader, *, block: int = 64) -> Iterator[np.ndarray]:
+def frame_chunks_of_video(
+    video: Video, reader: FrameReader, *, block: int = 64
+) -> Iterator[np.ndarray]:
     """Yields all L - 1 frames of a video in order, in blocks of images.
 
     Args:

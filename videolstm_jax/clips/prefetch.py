@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def prefetch(elements: Iterator[T], depth: int = 2) -> Iterator[T]:
+def prefetched_batches(elements: Iterator[T], depth: int = 2) -> Iterator[T]:
     """Yields the same elements, computed up to `depth` ahead of their use.
 
     The thread starts when the first element is wanted, and ends when the iterator is closed or

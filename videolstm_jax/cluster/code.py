@@ -13,7 +13,7 @@ _PACKAGES = ("jax", "jaxlib", "numpy", "optax", "tensorflow")
 """What computes or draws the numbers of a training."""
 
 
-def code_versions() -> dict[str, str]:
+def code_versions_of_process() -> dict[str, str]:
     """The version of this code and of the libraries that compute, by name."""
     digest = hashlib.sha256()
     root = pathlib.Path(__file__).parents[1]
@@ -28,7 +28,7 @@ def code_versions() -> dict[str, str]:
     return versions
 
 
-def own_modules(cfg: RunConfig) -> dict[str, str]:
+def own_modules_of_process(cfg: RunConfig) -> dict[str, str]:
     """Digests of the files of the user's own cells and backbones, by "code of MODULE".
 
     Only the file of the module itself: what it imports is not followed.

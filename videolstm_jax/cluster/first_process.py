@@ -11,7 +11,7 @@ from videolstm_jax.cluster import team
 T = TypeVar("T")
 
 
-def run_in_first(label: str, work: Callable[[], T]) -> T | None:
+def run_in_first_process(label: str, work: Callable[[], T]) -> T | None:
     """Runs a function in process 0; the others wait for its end, however long it takes.
 
     They notice all the same where process 0 is lost: heartbeats come from threads of their own.

@@ -24,7 +24,9 @@ def share_of(items: Sequence[T], index: int, count: int) -> Sequence[T]:
     return items[index::count]
 
 
-def rows_in_order(names: Sequence[str], parts: Sequence[Mapping[str, Result]]) -> list[Result]:
+def gathered_rows_in_order(
+    names: Sequence[str], parts: Sequence[Mapping[str, Result]]
+) -> list[Result]:
     """The results of all processes in the order of a list.
 
     Args:
@@ -68,11 +70,11 @@ def gather_rows(
     """
     processes = team.current_team()
     if processes.count == 1:
-        return rows_in_order(names, [own])
+        return gathered_rows_in_order(names, [own])
     payloads = processes.gather(label, _packed(own))
     if payloads is None:
         return None
-    return rows_in_order(names, [_unpacked(payload) for payload in payloads])
+    return gathered_rows_in_order(names, [_unpacked(payload) for payload in payloads])
 
 
 def _packed(rows: Mapping[str, NDArray]) -> bytes:

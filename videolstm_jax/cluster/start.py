@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 
 from videolstm_jax.cluster import team
-from videolstm_jax.cluster.code import code_versions, own_modules
+from videolstm_jax.cluster.code import code_versions_of_process, own_modules_of_process
 from videolstm_jax.cluster.detect import Processes, devices_of_process, visible_gpus
 from videolstm_jax.cluster.meeting import meet_processes
 from videolstm_jax.cluster.watchdog import start_watchdog
@@ -42,7 +42,7 @@ def join_processes(
       ConfigError: processes are missing or differ.
     """
     facts = {"command": command, "cluster.watchdog": setting_text(config.watchdog)}
-    facts |= {**code_versions(), **own_modules(cfg), **_settings(cfg)}
+    facts |= {**code_versions_of_process(), **own_modules_of_process(cfg), **_settings(cfg)}
     joined_team, service = meet_processes(processes, config, facts)
     if config.watchdog:
         start_watchdog(joined_team, config.stall)

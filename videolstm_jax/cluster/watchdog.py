@@ -36,7 +36,7 @@ _DEBUGGERS = {"pdb", "bdb", "cmd", "debugpy", "pydevd", "_pydevd_bundle"}
 T = TypeVar("T")
 
 
-def step_limit(seconds: Iterable[float], least: float) -> float:
+def watchdog_step_limit(seconds: Iterable[float], least: float) -> float:
     """Seconds that the next step may take, by those that the steps before it took."""
     seconds = list(seconds)
     if not seconds:
@@ -103,7 +103,7 @@ class ActiveWatchdog(Watchdog):
         if self._last_step is not None:
             self._times.append(now - self._last_step)
         self._last_step = now
-        self._expect("a step", step_limit(self._times, self._factor * self._least))
+        self._expect("a step", watchdog_step_limit(self._times, self._factor * self._least))
 
     def expect(self, work: str) -> None:
         """See `Watchdog.expect`."""
@@ -179,7 +179,7 @@ def watchdog() -> Watchdog:
     return _current
 
 
-def watched_by_video(results: Iterable[T]) -> Iterator[T]:
+def watchdog_by_video(results: Iterable[T]) -> Iterator[T]:
     """Yields the result of each video, for each of which the limit of `SCORING` begins anew.
 
     Some videos are a hundred times as long as others, and test lists have two to many thousands, so

@@ -82,7 +82,7 @@ def _names_attribute(value: str) -> bool:
     return bool(colon) and all(part.isidentifier() for part in parts)
 
 
-def short_cell_name(cell: str) -> str:
+def short_cell_setting(cell: str) -> str:
     """The name of a cell in the names of folders: "videolstm", or that of a cell's attribute.
 
     `my_package.gru:CONV_GRU` becomes "conv_gru". An attribute called `CELL` names nothing, so that

@@ -12,7 +12,7 @@ from videolstm_jax.config.checks import (
     check_setting_backbone,
     check_setting_cell_names,
     check_setting_file_names,
-    short_cell_name,
+    short_cell_setting,
 )
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import DataConfig, FlowConfig
@@ -52,7 +52,7 @@ class PipelineConfig:
         check_setting_cell_names(self, "cells", *self.cells)
         check_setting_cell_names(self, "flow_cell", self.flow_cell)
         # Runs are folders named after their cells, so two cells must not share a name either.
-        names = {short_cell_name(cell) for cell in self.cells}
+        names = {short_cell_setting(cell) for cell in self.cells}
         fits = bool(self.cells) and len(names) == len(self.cells)
         require_setting(
             fits, "pipeline.cells", self.cells, "one or more cells with different names"
@@ -119,7 +119,7 @@ class RunConfig:
     @property
     def run_name(self) -> str:
         """The folder of this run under `runs/`."""
-        return self.name or f"{short_cell_name(self.model.cell)}-{self.data.stream}"
+        return self.name or f"{short_cell_setting(self.model.cell)}-{self.data.stream}"
 
 
 # Fields of RunConfig that say where its settings come from.

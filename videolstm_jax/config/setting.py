@@ -53,7 +53,7 @@ def setting_sentence(text: str) -> str:
     return first
 
 
-def fields_with_help(owner: Any) -> tuple[dataclasses.Field, ...]:
+def setting_fields_with_help(owner: Any) -> tuple[dataclasses.Field, ...]:
     """The settings of a dataclass, or of one of its records; sections of settings are left out."""
     if isinstance(owner, type):
         return _fields_of_class(owner)
@@ -110,7 +110,7 @@ def check_settings(owner: object) -> None:
       ConfigError: a value is not one of its choices, is no whole number where one is declared, or
         is empty and required.
     """
-    for field in fields_with_help(owner):
+    for field in setting_fields_with_help(owner):
         value, choices = getattr(owner, field.name), field.metadata["choices"]
         name = setting_name(owner, field.name)
         if choices:

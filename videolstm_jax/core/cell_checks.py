@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.core.checks import describe_array, type_text
+from videolstm_jax.core.checks import cell_array_text, cell_type_text
 from videolstm_jax.core.start import zero_carry
 from videolstm_jax.core.tracing import traced_cell_shapes
 from videolstm_jax.errors import ConfigError
@@ -70,7 +70,7 @@ def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
     )
     is_pair = isinstance(result, tuple) and len(result) == 2
     if not is_pair or not isinstance(result[1], CellOut):
-        yield f"the step returns {type_text(result)}; expected (carry, CellOut)"
+        yield f"the step returns {cell_type_text(result)}; expected (carry, CellOut)"
     after, out = result
     yield _carry_problem("the step returns", after, carry)
     yield _hidden_problem(cfg, cell, out)
@@ -116,7 +116,7 @@ def _zeros_problem(carry: Any) -> str:
     for path, leaf in jax.tree_util.tree_leaves_with_path(carry):
         if jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype != dtype:
             name = "carry" + jax.tree_util.keystr(path)
-            return f"its zeros make {name} {describe_array(leaf)}; expected {dtype} or integers"
+            return f"its zeros make {name} {cell_array_text(leaf)}; expected {dtype} or integers"
     return ""
 
 
@@ -129,7 +129,7 @@ def _carry_problem(subject: str, after: Any, before: Any) -> str:
     for (path, leaf), old in leaves:
         if (leaf.shape, leaf.dtype) != (old.shape, old.dtype):
             name = "carry" + jax.tree_util.keystr(path)
-            return f"{subject} {name} {describe_array(leaf)}; expected {describe_array(old)}"
+            return f"{subject} {name} {cell_array_text(leaf)}; expected {cell_array_text(old)}"
     return ""
 
 
@@ -139,11 +139,11 @@ def _hidden_problem(cfg: ModelConfig, cell: Cell, out: CellOut) -> str:
         side, kind = 1, "vector"
     # float32, or float64 where JAX was told to use it: the dtype of every state.
     hidden = jax.ShapeDtypeStruct((_BATCH, side, side, cfg.hidden), jnp.result_type(float))
-    if describe_array(out.hidden) == describe_array(hidden):
+    if cell_array_text(out.hidden) == cell_array_text(hidden):
         return ""
     return (
-        f"the step returns CellOut.hidden {describe_array(out.hidden)}; expected "
-        f"{describe_array(hidden)}, [B, N', N', K] with N' = {side} for a {kind} cell"
+        f"the step returns CellOut.hidden {cell_array_text(out.hidden)}; expected "
+        f"{cell_array_text(hidden)}, [B, N', N', K] with N' = {side} for a {kind} cell"
     )
 
 
@@ -155,22 +155,20 @@ def _attention_problem(cfg: ModelConfig, cell: Cell, out: CellOut) -> str:
         if getattr(out.attention, "dtype", None) == jnp.float32:
             dtype = jnp.dtype(jnp.float32)
         shape = (_BATCH, cfg.map_size, cfg.map_size)
-        expected = describe_array(jax.ShapeDtypeStruct(shape, dtype))
+        expected = cell_array_text(jax.ShapeDtypeStruct(shape, dtype))
         reason = "[B, N, N], since the cell has attends=True"
     # [B, N, N, 1], as `ops.attention` returns it, would only fail in the pictures of the report.
-    if describe_array(out.attention) == expected:
+    attention = cell_array_text(out.attention)
+    if attention == expected:
         return ""
-    return (
-        f"the step returns CellOut.attention {describe_array(out.attention)}; expected {expected}, "
-        f"{reason}"
-    )
+    return f"the step returns CellOut.attention {attention}; expected {expected}, {reason}"
 
 
 def _state_problem(name: str, state: Any) -> str:
     # Side and depth are the cell's own: the pictures take the mean over channels, and scale it up.
     if hasattr(state, "shape") and len(state.shape) == 4 and state.shape[0] == _BATCH:
         return ""
-    return f"states[{name!r}] of the cell is {describe_array(state)}; expected a map [B, n, n, k]"
+    return f"states[{name!r}] of the cell is {cell_array_text(state)}; expected a map [B, n, n, k]"
 
 
 def _leading_problem(subject: str, tree: Any, axes: tuple[int, ...], letters: str) -> str:
@@ -184,7 +182,7 @@ def _leading_problem(subject: str, tree: Any, axes: tuple[int, ...], letters: st
             name = jax.tree_util.keystr(path)
             return (
                 f"the cell has an array without its leading axes: {subject} {name} "
-                f"{describe_array(leaf)}; expected {letters}, here with {list(axes)} first"
+                f"{cell_array_text(leaf)}; expected {letters}, here with {list(axes)} first"
             )
     return ""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
 from videolstm_jax.core.cell import Cell, Layers
-from videolstm_jax.core.checks import type_text
+from videolstm_jax.core.checks import cell_type_text
 from videolstm_jax.core.start import MeanStart
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Layer
@@ -18,7 +18,7 @@ STATES = ("hidden", "cell")
 def check_cell_fields(cell: Cell) -> None:
     """Raises ConfigError where a field of a cell has another type than `Cell` says."""
     if not isinstance(cell, Cell):
-        raise ConfigError(f"the cell is {type_text(cell)}; expected a Cell")
+        raise ConfigError(f"the cell is {cell_type_text(cell)}; expected a Cell")
     # Functions last: their names in messages come from the states, which must be a mapping by then.
     problem = _layers_problem(cell.layers) or _states_problem(cell.states)
     problem = problem or _values_problem(cell)
@@ -28,7 +28,7 @@ def check_cell_fields(cell: Cell) -> None:
 
 def _states_problem(states: Any) -> str:
     if not isinstance(states, Mapping):
-        return f"the states of the cell are {type_text(states)}; expected a dict"
+        return f"the states of the cell are {cell_type_text(states)}; expected a dict"
     for name in states:
         # A map of another name could never be asked for, and nobody would be told.
         if name not in STATES:
@@ -47,10 +47,12 @@ def _values_problem(cell: Cell) -> str:
             return f"the field {name} of the cell is {flag!r}; expected True or False"
     start = cell.mean_start
     if start is not None and not isinstance(start, MeanStart):
-        return f"the mean_start of the cell is {type_text(start)}; expected a MeanStart, or None"
+        return (
+            f"the mean_start of the cell is {cell_type_text(start)}; expected a MeanStart, or None"
+        )
     for name, function in _functions(cell).items():
         if not callable(function):
-            return f"the {name} of the cell is {type_text(function)}; expected a function"
+            return f"the {name} of the cell is {cell_type_text(function)}; expected a function"
     return ""
 
 

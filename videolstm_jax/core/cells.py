@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from videolstm_jax.core.cell import Cell, Drive, Layers
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
 from videolstm_jax.core.params import attended_params, motion_params, plain_params
-from videolstm_jax.core.start import MeanStart, mean_carry, mean_start_params, zero_carry
+from videolstm_jax.core.start import MeanStart, mean_carry, mean_carry_params, zero_carry
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Carry, CellOut, CellParams, Inputs, LSTMParams, LSTMState
 
@@ -130,8 +130,8 @@ _LSTM_STATES = MappingProxyType(
     {"hidden": attrgetter("top.hidden"), "cell": attrgetter("top.cell")}
 )
 # A motion cell has two LSTMs, and the others one.
-_ONE_START = MeanStart(mean_start_params, mean_carry)
-_TWO_STARTS = MeanStart(partial(mean_start_params, motion=True), mean_carry)
+_ONE_START = MeanStart(mean_carry_params, mean_carry)
+_TWO_STARTS = MeanStart(partial(mean_carry_params, motion=True), mean_carry)
 
 # From the simplest to the paper's: each adds one idea to one of those before it. Vector cells read
 # fc7 or average their map; the motion of `motion_alstm` is fc7 since its motion LSTM is a vector.

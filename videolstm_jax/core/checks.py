@@ -21,7 +21,7 @@ POINT_LAYERS = ("fc7", "logits")
 # ---- settings ------------------------------------------------------------------------------------
 
 
-def check_config(cfg: ModelConfig, cell: Cell) -> None:
+def check_cell_config(cfg: ModelConfig, cell: Cell) -> None:
     """Raises ConfigError for sides, or a start, that the cell cannot have."""
     problem = _config_problem(cfg, cell)
     if problem:
@@ -51,7 +51,7 @@ def _config_problem(cfg: ModelConfig, cell: Cell) -> str:
 # ---- arrays --------------------------------------------------------------------------------------
 
 
-def check_clip(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
+def check_clip_for_cell(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
     """Raises ValueError for a clip whose mask or inputs the model cannot read."""
     problem = _mask_problem(clip.mask) or _inputs_problem(cfg, cell, clip)
     if problem:
@@ -61,9 +61,9 @@ def check_clip(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
 def _mask_problem(mask: Any) -> str:
     # A mask of floats would be multiplied and averaged without an error, and mean something else.
     if jnp.ndim(mask) != 2 or mask.dtype != bool:
-        return f"mask is {describe_array(mask)}; expected bool [B, T]"
+        return f"mask is {cell_array_text(mask)}; expected bool [B, T]"
     if mask.shape[1] == 0:
-        return f"mask is {describe_array(mask)}; expected at least one frame"
+        return f"mask is {cell_array_text(mask)}; expected at least one frame"
     return ""
 
 
@@ -78,11 +78,11 @@ def _inputs_problem(cfg: ModelConfig, cell: Cell, clip: Clip) -> str:
         fits = array is not None and tuple(array.shape) == shape
         # Integers would be computed with as such, and rounded.
         if not fits or not jnp.issubdtype(array.dtype, jnp.floating):
-            return f"inputs.{name} is {describe_array(array)}; expected floats {list(shape)}"
+            return f"inputs.{name} is {cell_array_text(array)}; expected floats {list(shape)}"
     return ""
 
 
-def check_like(subject: str, tree: Any, expected: Any) -> None:
+def check_cell_arrays_like(subject: str, tree: Any, expected: Any) -> None:
     """Raises ValueError for the first leaf that is missing, too many, or of another shape."""
     # By path, because the trees may differ in structure, where `jax.tree.map` names no leaf.
     leaves = dict(jax.tree_util.tree_leaves_with_path(tree))
@@ -95,19 +95,19 @@ def check_like(subject: str, tree: Any, expected: Any) -> None:
             shape = "nothing"
             if like is not None:
                 shape = list(like.shape)
-            raise ValueError(f"{name} is {describe_array(leaf)}; expected {shape}")
+            raise ValueError(f"{name} is {cell_array_text(leaf)}; expected {shape}")
 
 
-def describe_array(array: Any) -> str:
+def cell_array_text(array: Any) -> str:
     """The dtype and the shape of an array, or the kind of another value."""
     if array is None:
         return "None"
     if not hasattr(array, "shape"):
-        return type_text(array)
+        return cell_type_text(array)
     return f"{array.dtype} {list(array.shape)}"
 
 
-def type_text(value: Any) -> str:
+def cell_type_text(value: Any) -> str:
     """The type of a value, and of a tuple its length."""
     # "tuple" alone would not help where a step must return a pair.
     if isinstance(value, tuple):

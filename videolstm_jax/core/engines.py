@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Conv: TypeAlias = "Callable[[Array, Array], Array]"
 
 
-def place_product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
+def convolution_of_places(
+    kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
+) -> Array:
     """The matrix product over the last axis of `x`, at every place.
 
     Args:
@@ -56,7 +58,7 @@ def im2col_convolution(
     """
     # One place has no neighbours, so there are no patches to make.
     if _is_point(kernel):
-        return place_product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
+        return convolution_of_places(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
     # The patches are k * k times the map: recomputed in the backward pass (copies, no products),
     # never kept.
     recomputed = jax.checkpoint(functools.partial(_patch_product, dtype=dtype), prevent_cse=False)
@@ -68,7 +70,7 @@ def native_convolution(
 ) -> Array:
     """The convolution that XLA has for the device; called as `im2col_convolution` is."""
     if _is_point(kernel):
-        return place_product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
+        return convolution_of_places(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
     dtype = dtype or kernel.dtype
     # XLA's convolution takes one batch axis, so T and B become one, and two again at the end.
     maps = x.reshape(-1, *x.shape[-3:]).astype(dtype)
@@ -115,4 +117,4 @@ def _patch_product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | Non
         for j in range(k):
             shifted.append(padded[..., i : i + n, j : j + m, :])
     patches = jnp.concatenate(shifted, axis=-1)
-    return place_product(kernel.reshape(-1, kernel.shape[-1]), patches, dtype=dtype)
+    return convolution_of_places(kernel.reshape(-1, kernel.shape[-1]), patches, dtype=dtype)

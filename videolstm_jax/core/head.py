@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.core.engines import place_product
+from videolstm_jax.core.engines import convolution_of_places
 from videolstm_jax.core.ops import total
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def classify(
     # [B, T, N' N' K]: every place has weights of its own in the dense layer (Sec. 5.2).
     flat = hidden.reshape(*hidden.shape[:2], -1)
     flat = dropout(hidden_key, hidden_dropout, flat)
-    dense = jnp.tanh(total(p.dense_bias, place_product(p.dense, flat, dtype=dtype)))
+    dense = jnp.tanh(total(p.dense_bias, convolution_of_places(p.dense, flat, dtype=dtype)))
     # The last product is small, and its sums decide the class: it stays in 32 bits.
-    return total(p.classes_bias, place_product(p.classes, dropout(dense_key, dense_dropout, dense)))
+    return total(
+        p.classes_bias, convolution_of_places(p.classes, dropout(dense_key, dense_dropout, dense))
+    )

@@ -15,7 +15,7 @@ from videolstm_jax.core.cell import bind, scale_attention
 from videolstm_jax.core.cell_checks import check_cell_shapes
 from videolstm_jax.core.cell_fields import check_cell_fields
 from videolstm_jax.core.cells import find_cell
-from videolstm_jax.core.checks import check_clip, check_config, check_like
+from videolstm_jax.core.checks import check_cell_arrays_like, check_cell_config, check_clip_for_cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.params import head_params
 from videolstm_jax.core.start import mean_cell_inputs
@@ -70,8 +70,8 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
     expected = cache(lambda: jax.eval_shape(init, jax.random.key(0)))
 
     def check(params: Params, clip: Clip) -> None:
-        check_like("params", params, expected())
-        check_clip(parts.cfg, parts.cell, clip)
+        check_cell_arrays_like("params", params, expected())
+        check_clip_for_cell(parts.cfg, parts.cell, clip)
 
     def start(params: Params, clip: Clip) -> PyTree:
         check(params, clip)
@@ -111,7 +111,7 @@ def _assemble(cfg: ModelConfig, cell: Cell) -> _Parts:
     # draw the parameters with these kernels.
     if cell.vector:
         cfg = dataclasses.replace(cfg, kernel=1, motion_kernel=1)
-    check_config(cfg, cell)
+    check_cell_config(cfg, cell)
     dtype = _product_dtype(cfg)
     # Outside the scan the device's own convolution is the fastest one everywhere.
     once = partial(engines.native_convolution, dtype=dtype)
@@ -151,7 +151,7 @@ def _forward(
         carry = _first_carry(parts, params, clip)
     # A carry of one row would broadcast against any batch without an error.
     zeros = jax.eval_shape(partial(_zero_carry_of, cfg, parts.cell), params, clip)
-    check_like("carry", carry, zeros)
+    check_cell_arrays_like("carry", carry, zeros)
     carry, out = unroll(parts.bound, params.cell, carry, clip.inputs, clip.mask, remat=cfg.remat)
     logits = classify(
         params.head,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.core.engines import place_product
+from videolstm_jax.core.engines import convolution_of_places
 from videolstm_jax.types import LSTMState
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def attention(p: AttentionParams, query: Array, h: Array) -> Array:
       A_t [B, N, N, 1], which sums to one, in the dtype of the parameters.
     """
     # The tanh of Eq. (7). A map of one place broadcasts: a vector H adds the same everywhere.
-    hidden = jnp.tanh(total(p.bias, query, place_product(p.hidden, h, dtype=query.dtype)))
+    hidden = jnp.tanh(total(p.bias, query, convolution_of_places(p.hidden, h, dtype=query.dtype)))
     # Z_t [B, N, N, 1]: W_z is a 1 x 1 kernel with one output.
-    scores = place_product(p.score[:, None], hidden)
+    scores = convolution_of_places(p.score[:, None], hidden)
     # Eq. (8): over both axes of places together, so that the whole map sums to one.
     return jax.nn.softmax(scores, axis=(1, 2))
 

@@ -22,7 +22,9 @@ LIMITS = {
 }
 
 
-def draw_kernel(key: Array, shape: tuple[int, ...], cfg: ModelConfig, *, gates: int = 1) -> Array:
+def draw_cell_kernel(
+    key: Array, shape: tuple[int, ...], cfg: ModelConfig, *, gates: int = 1
+) -> Array:
     """One kernel, uniform within the limit that `cfg.init` names.
 
     Args:
@@ -60,12 +62,12 @@ def lstm_params(
     outs = 4 * cfg.hidden
     x_shape = (kernel, kernel, depth, outs)
     hidden_shape = (kernel, kernel, cfg.hidden, outs)
-    x_kernel = draw_kernel(keys[0], x_shape, cfg, gates=4)
-    hidden_kernel = draw_kernel(keys[1], hidden_shape, cfg, gates=4)
+    x_kernel = draw_cell_kernel(keys[0], x_shape, cfg, gates=4)
+    hidden_kernel = draw_cell_kernel(keys[1], hidden_shape, cfg, gates=4)
     # The third key is split off with or without `above`, so that the others are drawn alike.
     above_kernel = None
     if above:
-        above_kernel = draw_kernel(keys[2], hidden_shape, cfg, gates=4)
+        above_kernel = draw_cell_kernel(keys[2], hidden_shape, cfg, gates=4)
     # The forget gate is the second of i, f, o, g.
     bias = jnp.zeros(outs).at[cfg.hidden : 2 * cfg.hidden].set(cfg.forget_bias)
     return LSTMParams(x_kernel, hidden_kernel, bias, above_kernel)
@@ -75,10 +77,10 @@ def attention_params(key: Array, cfg: ModelConfig) -> AttentionParams:
     """The parameters of the attention, Eqs. (7)-(8): W_xa [D, A], W_ha [K, A], b_a [A], W_z [A]."""
     keys = jax.random.split(key, 3)
     # Drawn as a kernel with one output, because the limit depends on both numbers.
-    score = draw_kernel(keys[2], (cfg.attention, 1), cfg)[:, 0]
+    score = draw_cell_kernel(keys[2], (cfg.attention, 1), cfg)[:, 0]
     return AttentionParams(
-        draw_kernel(keys[0], (cfg.depth, cfg.attention), cfg),
-        draw_kernel(keys[1], (cfg.hidden, cfg.attention), cfg),
+        draw_cell_kernel(keys[0], (cfg.depth, cfg.attention), cfg),
+        draw_cell_kernel(keys[1], (cfg.hidden, cfg.attention), cfg),
         jnp.zeros(cfg.attention),
         score,
     )
@@ -103,12 +105,12 @@ def motion_params(key: Array, cfg: ModelConfig) -> CellParams:
     return attended_params(key, cfg)._replace(motion=motion)
 
 
-def start_params(key: Array, cfg: ModelConfig, kernel: int, depth: int) -> StartParams:
+def carry_params(key: Array, cfg: ModelConfig, kernel: int, depth: int) -> StartParams:
     """The kernels [k, k, D, K] that make the first C and H of one LSTM from its mean input."""
     cell, hidden = jax.random.split(key)
     # Two kernels and no bias: C_0 and H_0 are zero for a mean of zero, as with the plain start.
     shape = (kernel, kernel, depth, cfg.hidden)
-    return StartParams(draw_kernel(cell, shape, cfg), draw_kernel(hidden, shape, cfg))
+    return StartParams(draw_cell_kernel(cell, shape, cfg), draw_cell_kernel(hidden, shape, cfg))
 
 
 def head_params(key: Array, cfg: ModelConfig, side: int) -> HeadParams:
@@ -116,8 +118,8 @@ def head_params(key: Array, cfg: ModelConfig, side: int) -> HeadParams:
     dense, classes = jax.random.split(key)
     # Biases are zero, so that no class is preferred before training.
     return HeadParams(
-        draw_kernel(dense, (side * side * cfg.hidden, cfg.head), cfg),
+        draw_cell_kernel(dense, (side * side * cfg.hidden, cfg.head), cfg),
         jnp.zeros(cfg.head),
-        draw_kernel(classes, (cfg.head, cfg.classes), cfg),
+        draw_cell_kernel(classes, (cfg.head, cfg.classes), cfg),
         jnp.zeros(cfg.classes),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.core.params import start_params
+from videolstm_jax.core.params import carry_params
 from videolstm_jax.types import Carry, Inputs, LSTMState, StartParams
 
 if TYPE_CHECKING:
@@ -51,15 +51,15 @@ def zero_carry(
     return Carry(state)
 
 
-def mean_start_params(
+def mean_carry_params(
     keys: Array, cfg: ModelConfig, *, motion: bool = False
 ) -> tuple[StartParams, StartParams | None]:
     """The kernels of `mean_carry` for the top LSTM and, with `motion`, for the motion LSTM."""
     # Each LSTM starts from its own input, with kernels of the size that its gates have.
-    top = start_params(keys[0], cfg, cfg.kernel, cfg.depth)
+    top = carry_params(keys[0], cfg, cfg.kernel, cfg.depth)
     if not motion:
         return top, None
-    return top, start_params(keys[1], cfg, cfg.motion_kernel, cfg.motion_depth)
+    return top, carry_params(keys[1], cfg, cfg.motion_kernel, cfg.motion_depth)
 
 
 def mean_carry(conv: Conv, params: tuple[StartParams, StartParams | None], mean: Inputs) -> Carry:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from videolstm_jax.core.checks import type_text
+from videolstm_jax.core.checks import cell_type_text
 from videolstm_jax.errors import ConfigError
 
 # The folder of this package, as text: core does not know of files.
@@ -63,7 +63,7 @@ def _foreign_leaves(tree: Any) -> list[str]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if not isinstance(leaf, (jax.Array, np.ndarray, np.generic, int, float)):
             name = jax.tree_util.keystr(path) or "all of it"
-            leaves.append(f"{type_text(leaf)} at {name}")
+            leaves.append(f"{cell_type_text(leaf)} at {name}")
     return leaves
 
 

@@ -40,7 +40,7 @@ def unroll(
       is false it is that of a frame with the padding as its content.
     """
     # A scan runs over the first axis.
-    xs, mask = jax.tree.map(swap_time, (xs, mask))
+    xs, mask = jax.tree.map(swap_time_for_scan, (xs, mask))
     step = cell.step
     if remat:
         # prevent_cse is for code outside of a scan; inside of one it only costs time.
@@ -56,7 +56,7 @@ def unroll(
     # All that does not depend on the carry is computed before the scan, for all frames at once.
     drive = cell.drive(params, xs)
     carry, out = lax.scan(frame, carry, (drive, mask))
-    return carry, jax.tree.map(swap_time, out)
+    return carry, jax.tree.map(swap_time_for_scan, out)
 
 
 def hold_carry(exists: Array, after: PyTree, before: PyTree) -> PyTree:
@@ -70,6 +70,6 @@ def hold_carry(exists: Array, after: PyTree, before: PyTree) -> PyTree:
     return jax.tree.map(choose, after, before)
 
 
-def swap_time(a: Array) -> Array:
+def swap_time_for_scan(a: Array) -> Array:
     """[B, T, ..] as [T, B, ..], or back."""
     return jnp.swapaxes(a, 0, 1)

@@ -79,7 +79,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     candidates = _choose_videos(cfg, folder, listed.videos)
     # After the classes were chosen: shares and groups are of the videos that are used.
     split = _split(cfg, seed, candidates)
-    videos, note = parts.test_on_validation(split.videos)
+    videos, note = parts.test_on_validation_part(split.videos)
     notes = list(listed.notes)
     if note:
         notes.append(note)
@@ -90,7 +90,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     # Published lists have parts by authors who knew the recordings; any other split depends on the
     # groups, so the user should see them.
     if not split.from_lists or cfg.hold_out or cfg.validation:
-        groups.warn_of_look_alikes(videos, listed.unrecognised)
+        groups.warn_of_look_alike_groups(videos, listed.unrecognised)
         groups.warn_of_large_groups(videos)
         notes.extend(groups.describe_groups(videos))
     return Listing(videos, candidates.classes, split.origin, tuple(notes))
@@ -105,7 +105,7 @@ def _choose_videos(
     all_classes = _read_classes(index, videos)
     # Folders may spell a class in another case than classInd.txt does.
     videos = list_parts.match_video_spelling(videos, all_classes)
-    classes = official_lists.choose_classes(cfg.classes, all_classes)
+    classes = official_lists.choose_dataset_classes(cfg.classes, all_classes)
     if cfg.classes:
         videos = [video for video in videos if video.label in classes]
         official = official and official.only(classes)
@@ -120,7 +120,7 @@ def _find_lists(
     has_own_parts = bool(videos[0].part) or labels_csv.find_labels_csv(folder) is not None
     if has_own_parts and not cfg.lists:
         return None
-    labels = parts.labels_of(videos)
+    labels = parts.labels_of_videos(videos)
     return official_lists.find_official_lists(folder, labels, cfg.split, folder=cfg.lists)
 
 
@@ -128,14 +128,14 @@ def _read_classes(index: epath.Path, videos: Sequence[ListedVideo]) -> tuple[str
     """All classes in the order of classInd.txt, or else of their names."""
     if index.exists():
         return list_files.read_class_list(index)
-    return tuple(sorted(parts.labels_of(videos)))
+    return tuple(sorted(parts.labels_of_videos(videos)))
 
 
 def _check_classes(
     videos: Sequence[ListedVideo], classes: Sequence[str], index: epath.Path
 ) -> None:
     """Raises FileError where the classes are not those of the videos, or are no two classes."""
-    with_videos = parts.labels_of(videos)
+    with_videos = parts.labels_of_videos(videos)
     unknown = sorted(with_videos - set(classes))
     empty = sorted(set(classes) - with_videos)
     problem = _spelling_problem(classes)
@@ -179,7 +179,7 @@ def _split(cfg: DataConfig, seed: int, candidates: _Candidates) -> _Split:
     if videos[0].part:
         _check_own_parts(candidates)
         return _Split(videos, "")
-    videos = groups.hold_out_share(
+    videos = groups.hold_out_share_of_groups(
         videos, cfg.test_fraction, seed=seed, part="test", other_part="train"
     )
     return _Split(videos, "", from_lists=False)
@@ -202,7 +202,7 @@ def _split_by_lists(candidates: _Candidates, official: OfficialLists, split: int
     assigned = list_parts.assign_parts(
         candidates.videos, candidates.all_classes, official.train, official.test
     )
-    name, difference = official_lists.compare_published(
+    name, difference = official_lists.compare_published_lists(
         candidates.classes, split, len(official.train), len(official.test)
     )
     if difference:
@@ -242,6 +242,8 @@ def _hold_out_validation(
         if video.part != "train":
             listed.append(video)
     # Only of the training list: a test clip must never become one of validation.
-    listed += groups.hold_out_share(train, share, seed=seed, part="valid", other_part="train")
+    listed += groups.hold_out_share_of_groups(
+        train, share, seed=seed, part="valid", other_part="train"
+    )
     # Back to the order of names, which the stages after this one rely on.
     return sorted(listed)

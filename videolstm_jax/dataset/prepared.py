@@ -26,7 +26,7 @@ _LISTING = (
 )
 
 
-def listing_settings(cfg: DataConfig) -> dict[str, Any]:
+def dataset_listing_settings(cfg: DataConfig) -> dict[str, Any]:
     """The settings that decide which videos are used and in which parts, as JSON has them."""
     settings = {}
     for name in _LISTING:
@@ -36,7 +36,7 @@ def listing_settings(cfg: DataConfig) -> dict[str, Any]:
     return settings
 
 
-def check_listing(cfg: RunConfig) -> None:
+def check_dataset_listing(cfg: RunConfig) -> None:
     """Refuses a setting that the user gives, but that `prepare` did not have.
 
     Stages after `prepare` read dataset.json, in which such a setting would change nothing.
@@ -52,7 +52,7 @@ def check_listing(cfg: RunConfig) -> None:
     before = {}
     if isinstance(record, dict):
         before = record.get("settings", {})
-    for name, setting in listing_settings(cfg.data).items():
+    for name, setting in dataset_listing_settings(cfg.data).items():
         # A default or a preset is no wish of the user, and may have changed since then.
         is_override = f"data__{name}" in cfg.overrides
         if is_override and name in before and before[name] != setting:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from etils import epath
 
 from videolstm_jax.annotations.boxes_json import read_boxes_json
-from videolstm_jax.annotations.ground_truth import true_tubes_of_dataset
+from videolstm_jax.annotations.ground_truth import true_tubes_of_listed_videos
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.folders import folder_listing
@@ -132,7 +132,7 @@ def bad_video_row(video: ListedVideo, error: VideoError) -> dict[str, str]:
 # ---- boxes ---------------------------------------------------------------------------------------
 
 
-def read_true_tubes_of_folder(
+def read_dataset_true_tubes(
     cfg: DataConfig, dataset: Dataset, *, root: PathLike | None = None
 ) -> list[Detection]:
     """True tubes from `cfg.boxes`, or else from the folder's boxes.json or truth.jsonl.
@@ -164,7 +164,9 @@ def read_true_tubes_of_folder(
     # With max_frames only the beginning of each video is read, and so of its boxes.
     cut = cfg.max_frames > 0
     if path.suffix != ".json":
-        return true_tubes_of_dataset(path, read_truth(path, split=cfg.split), dataset, cut=cut)
+        return true_tubes_of_listed_videos(
+            path, read_truth(path, split=cfg.split), dataset, cut=cut
+        )
     # The boxes of a folder may also be of videos that no list names.
     unlisted = _names(
         folder_listing.list_videos_of_folder(folder, follow_links=cfg.follow_links).videos

@@ -52,7 +52,7 @@ def list_record(names: Iterable[str]) -> dict[str, Any]:
     return {"videos": videos, "sha256": json_sha256(videos)}
 
 
-def trained_on(record: Mapping[str, Any], path: object) -> tuple[str, ...]:
+def videos_trained_on(record: Mapping[str, Any], path: object) -> tuple[str, ...]:
     """The training list in the content of a config.json or model.json; empty where it has none.
 
     Args:
@@ -74,7 +74,7 @@ def trained_on_of(folder: epath.Path) -> tuple[str, ...]:
     """The training list of a run or ConvNet by its folder; empty where nothing says."""
     if not (folder / "config.json").exists():
         return ()
-    return trained_on(load_config(folder), folder / "config.json")
+    return videos_trained_on(load_config(folder), folder / "config.json")
 
 
 def check_test_list(

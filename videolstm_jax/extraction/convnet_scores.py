@@ -16,7 +16,7 @@ from videolstm_jax.types import Dataset, Scores, Video, names_of
 from videolstm_jax.workdir.scores_npz import save_scores
 
 CONVNET_SCORES = ("scores.npz", "accuracy.json")
-"""The files that `save_convnet_scores` writes."""
+"""The files that `save_extracted_convnet_scores` writes."""
 SCORED_FRAMES = 25
 """Equally spaced frames whose class probabilities are averaged for the score of a video."""
 
@@ -29,7 +29,7 @@ class _TestedVideos(NamedTuple):
     frames_right: int
 
 
-def save_convnet_scores(
+def save_extracted_convnet_scores(
     logits: FeatureStore,
     dataset: Dataset,
     folder: epath.Path,

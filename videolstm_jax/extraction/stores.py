@@ -22,11 +22,11 @@ from videolstm_jax.clips.blocks import BackboneImages, FrameBlock
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import check_test_list
 from videolstm_jax.errors import FileError
-from videolstm_jax.features.index import StoreHead, read_if_exists
+from videolstm_jax.features.index import StoreHead, read_feature_file_if_exists
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.network import find_network_block
-from videolstm_jax.nn.preprocessing import backbone_pixels
+from videolstm_jax.nn.preprocessing import network_pixels
 from videolstm_jax.types import Dataset, Video, View, names_of
 from videolstm_jax.workdir.layout import Workdir
 
@@ -110,7 +110,7 @@ def backbone_to_extract_with(job: ExtractionJob, stream: str) -> TrainedConvNet:
     return trained
 
 
-def open_stores_to_fill(
+def open_stores_to_extract_to(
     job: ExtractionJob, trained: TrainedConvNet, stream: str
 ) -> BackboneWithStores:
     """Opens the stores of the layers of a backbone.
@@ -174,7 +174,7 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
                 flow[name] = job.index[name]
     # As the ConvNet was fitted, whatever the settings of this run say.
     cfg = trained.config
-    mean, scale = backbone_pixels(stream, cfg.preprocessing, cfg.pixel_scale)
+    mean, scale = network_pixels(stream, cfg.preprocessing, cfg.pixel_scale)
     return {
         "stream": stream,
         "backbone": trained.network.identity,
@@ -204,7 +204,7 @@ def _resizing(fit: str) -> dict[str, str]:
 def _check_store(cfg: RunConfig, folder: epath.Path) -> None:
     """Refuses a folder with features of frames of another `data.fit`, in a line of its own."""
     for path in (folder / "index.json", folder / "about.json"):
-        head = read_if_exists(path, StoreHead)
+        head = read_feature_file_if_exists(path, StoreHead)
         if head is not None and isinstance(head.about, dict):
             check_backbone_fit(cfg, recorded_backbone_fit(head.about), path)
 

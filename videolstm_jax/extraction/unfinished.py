@@ -38,7 +38,7 @@ def views_to_extract(
     return views
 
 
-def mirrored_feature_bytes(
+def mirrored_bytes_to_extract(
     videos: Sequence[Video],
     views: Mapping[str, Sequence[View]],
     backbones: Mapping[str, BackboneWithStores],

@@ -59,7 +59,7 @@ def compact_store(source: PathLike, target: PathLike) -> CompactionReport:
     small = writer.finish(store.frames)
     # A model that was trained with features divided by `std` must go on dividing by the same.
     index = small.folder / "index.json"
-    files.write_json(index, files.read_object(index) | {"std": store.std})
+    files.write_json(index, files.read_json_object(index) | {"std": store.std})
     return compare_stores(store, small)
 
 

@@ -28,7 +28,9 @@ class _ListedVideo(NamedTuple):
     part: str
 
 
-def dataset_from_lists(folder: PathLike, features: Mapping[str, ForeignFeatures]) -> Dataset:
+def dataset_of_foreign_features(
+    folder: PathLike, features: Mapping[str, ForeignFeatures]
+) -> Dataset:
     """Makes a dataset of the videos that lists beside the features name.
 
     It serves a work folder without videos. `<part>_filenames.txt` (or `_filename`) lists the videos

@@ -87,7 +87,7 @@ def rows_of_store_index(index: StoreIndex) -> list[dict]:
     return rows
 
 
-def read_if_exists(path: epath.Path, kind: type[T]) -> T | None:
+def read_feature_file_if_exists(path: epath.Path, kind: type[T]) -> T | None:
     """Returns the record of a JSON file; None where there is none.
 
     Another worker may finish the store, and remove the file, while it is being read.

@@ -34,7 +34,7 @@ ALONE = Shard()
 """The shard of a worker that takes all videos."""
 
 
-def parse_shard(text: str) -> Shard:
+def parse_feature_shard(text: str) -> Shard:
     """Parses "i/n".
 
     Raises:

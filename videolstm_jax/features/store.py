@@ -192,7 +192,7 @@ class FeatureStore:
 
         def is_damaged(name: str) -> bool:
             nonlocal compared
-            digest = sha256_if_exists(self.path(name))
+            digest = feature_sha256_if_exists(self.path(name))
             watchdog().progress()
             compared += 1  # a thread may miss the count of another; the line is only progress
             return digest != self.sha256[name]
@@ -255,7 +255,7 @@ def feature_record_path(folder: epath.Path, name: str, dtype: str = "float16") -
     return folder / f"{name}{records.feature_file_suffix(dtype)}"
 
 
-def sha256_if_exists(path: epath.Path) -> str | None:
+def feature_sha256_if_exists(path: epath.Path) -> str | None:
     """Returns the sha256 of a file; None where there is none."""
     digest = hashlib.sha256()
     try:

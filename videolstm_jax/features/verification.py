@@ -68,7 +68,7 @@ def _file_state(path: epath.Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
-def verification_record(store: FeatureStore) -> epath.Path:
+def store_verification_record(store: FeatureStore) -> epath.Path:
     """Where the record of a store lies: a file for each folder, in the cache of the user."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     name = files.bytes_sha256(os.fsencode(_address(store)))
@@ -78,7 +78,7 @@ def verification_record(store: FeatureStore) -> epath.Path:
 def _read_record(store: FeatureStore) -> dict[str, Any]:
     """The state and the digest of each file that was verified in this very folder."""
     try:
-        record = files.read_json(verification_record(store))
+        record = files.read_json(store_verification_record(store))
     except (FileError, OSError):
         # Absent or damaged: all files are compared, and the record is written anew.
         return {}
@@ -95,7 +95,7 @@ def _read_record(store: FeatureStore) -> dict[str, Any]:
 def _write_record(store: FeatureStore, verified: dict[str, Any]) -> None:
     record = {"folder": _address(store), "files": verified}
     try:
-        files.write_bytes(verification_record(store), json.dumps(record).encode())
+        files.write_bytes(store_verification_record(store), json.dumps(record).encode())
     except OSError as error:
         # Features may lie on a disk that this user can only read.
         text = files.system_error_text(error)

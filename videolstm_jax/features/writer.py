@@ -18,10 +18,10 @@ from videolstm_jax.features.index import (
     StoreHead,
     StoreIndex,
     make_store_index,
-    read_if_exists,
+    read_feature_file_if_exists,
     rows_of_store_index,
 )
-from videolstm_jax.features.store import FeatureStore, feature_record_path, sha256_if_exists
+from videolstm_jax.features.store import FeatureStore, feature_record_path, feature_sha256_if_exists
 from videolstm_jax.files import call_in_threads
 from videolstm_jax.folders import file_size
 
@@ -94,7 +94,7 @@ class FeatureWriter:
     def _check_same_features(self) -> None:
         """Raises FileError where the folder holds features of another shape, dtype or about."""
         for path in (self._index, self._folder / "about.json"):
-            head = read_if_exists(path, StoreHead) or self._head()
+            head = read_feature_file_if_exists(path, StoreHead) or self._head()
             for field, expected in dataclasses.asdict(self._head()).items():
                 stored = getattr(head, field)
                 if stored != expected:
@@ -108,7 +108,7 @@ class FeatureWriter:
         rows = notes.read_all_feature_notes(self._folder)
         # The index is read after the notes: a worker that finishes the store writes the index first
         # and removes the notes then. In the other order both could be missed.
-        index = read_if_exists(self._index, StoreIndex)
+        index = read_feature_file_if_exists(self._index, StoreIndex)
         if index:
             rows = rows_of_store_index(index) + rows
         rows_by_name, outdated = {}, set()
@@ -120,13 +120,13 @@ class FeatureWriter:
                 outdated.add(name)
         # Where there are notes of another source too, the file itself shows which came last.
         for name in outdated & rows_by_name.keys():
-            if sha256_if_exists(self._path(name)) != rows_by_name[name]["sha256"]:
+            if feature_sha256_if_exists(self._path(name)) != rows_by_name[name]["sha256"]:
                 del rows_by_name[name]
         return rows_by_name
 
     def _reopen(self) -> None:
         """Makes a finished store unfinished where it holds features of other sources."""
-        index = read_if_exists(self._index, StoreIndex)
+        index = read_feature_file_if_exists(self._index, StoreIndex)
         if index and not index.frames.keys() <= self._done.keys():
             # Notes before the index goes: a run that is killed in between loses nothing.
             files.write_jsonl(self._notes, self._done.values())

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from videolstm_jax.flow import image, packing, tvl1
-from videolstm_jax.flow.packing import FlowPart, Segment, flow_parts
+from videolstm_jax.flow.packing import FlowPart, Segment, flow_pair_parts
 
 
 class FlowImages(NamedTuple):
@@ -67,7 +67,7 @@ def tvl1_of_arrays(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(tvl1.tvl1(a, b))
 
 
-def batched_flow_images(
+def batched_tvl1_images(
     videos: Iterable[tuple[str, np.ndarray]],
     bound: Callable[[int, int], float],
     *,
@@ -107,7 +107,7 @@ def batched_flow_images(
                 first = part.first + len(part.flow)
             yield Segment(name, first, frames[first:])
 
-    for part in flow_parts(segments(), method, workers, progress):
+    for part in flow_pair_parts(segments(), method, workers, progress):
         unfinished[part.name].add(part)
         if unfinished[part.name].is_complete:
             yield unfinished.pop(part.name).finish(part.name)
@@ -131,8 +131,8 @@ def flow_of_sampled_pairs(
 
     Args:
       videos: names, the number of the first frame, and frames [n + 1, H, W] uint8.
-      method: see `batched_flow_images`.
-      workers: see `batched_flow_images`.
+      method: see `batched_tvl1_images`.
+      workers: see `batched_tvl1_images`.
 
     Yields:
       One part a video, in the order in which they are done.
@@ -146,7 +146,7 @@ def flow_of_sampled_pairs(
             pairs[name] = len(frames) - 1
             yield Segment(name, first, frames)
 
-    for part in flow_parts(segments(), method, workers, lambda pairs: None):
+    for part in flow_pair_parts(segments(), method, workers, lambda pairs: None):
         parts = unfinished[part.name]
         parts.append(part)
         # A batch may end within the pairs of a video.
@@ -159,7 +159,7 @@ _SIDE_STEP = 16
 """Sides are filled up to a multiple of so many pixels where videos come in any size."""
 
 
-def flow_in_pair_order(
+def flow_pairs_in_order(
     frames: np.ndarray, method: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> Iterator[np.ndarray]:
     """Computes the flow of one video, a batch ahead of the pair that is asked for.
@@ -169,7 +169,7 @@ def flow_in_pair_order(
 
     Args:
       frames: [L, H, W] uint8.
-      method: see `batched_flow_images`.
+      method: see `batched_tvl1_images`.
 
     Yields:
       The displacements of each of the L - 1 pairs, [H, W, 2] pixels.

@@ -100,7 +100,7 @@ class FlowProgress:
         return f"{done}, {rate:.1f} pairs/s, {duration_text(left)} left"
 
 
-def warn_of_flow(ranges: Mapping[str, tuple[float, float]], stage: str = "prepare") -> None:
+def warn_of_flow_cost(ranges: Mapping[str, tuple[float, float]], stage: str = "prepare") -> None:
     """Warns on stderr of videos whose flow looks wrong.
 
     Args:

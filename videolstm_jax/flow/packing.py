@@ -60,7 +60,7 @@ def flow_pairs_in_batch(height: int, width: int) -> int:
     return min(most, max(4, pixels // (height * width)))
 
 
-def flow_parts(
+def flow_pair_parts(
     segments: Iterable[Segment],
     method: Callable[[np.ndarray, np.ndarray], np.ndarray],
     workers: int,

@@ -15,7 +15,7 @@ from etils import epath
 from videolstm_jax.cluster.watchdog import watchdog
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.files import PathLike, call_in_threads, read_object, write_json
+from videolstm_jax.files import PathLike, call_in_threads, read_json_object, write_json
 from videolstm_jax.flow import image
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.folders import leads_out_by_link
@@ -75,7 +75,7 @@ def claim_flow_folder(path: epath.Path, settings: dict[str, Any]) -> None:
         write_json(path, settings, sealed=True)
         return
     # A folder of before this setting has flow that was squashed.
-    before = {"fit": "squash"} | read_object(path)
+    before = {"fit": "squash"} | read_json_object(path)
     settings = {"fit": "squash"} | settings
     before.pop(SEAL, None)
     changes = []
@@ -98,7 +98,7 @@ def read_flow_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
       ConfigError: `prepare` read other frames of the videos than these settings would.
     """
     path = work.flow / "index.json"
-    index = read_object(path, made_by="prepare")
+    index = read_json_object(path, made_by="prepare")
     # These two decide which frames a number means: flow of others would belong to other frames.
     for name in ("fps", "max_frames"):
         if index.get(name) != getattr(cfg, name):
@@ -168,7 +168,7 @@ def check_flow(work: Workdir, videos: Sequence[Video], mode: str) -> None:
     if mode == "never" or not path.exists():
         return
     # Indexes of earlier versions have no digests, nor has an index without stored flow.
-    index = read_object(path)
+    index = read_json_object(path)
     _check_tables(path, index)
     expected = index.get("sha256", {})
     names = []

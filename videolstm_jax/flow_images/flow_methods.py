@@ -32,7 +32,7 @@ def flow_method(name: str) -> Method:
     return METHODS[name]
 
 
-def opencv_dis(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
+def opencv_dis_flow_method(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
     """Computes OpenCV's dense inverse search (Kroeger et al. 2016) at its `medium` preset.
 
     Sets OpenCV to one thread: the result depends on the number of threads, and `batched` runs
@@ -44,10 +44,10 @@ def opencv_dis(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
     return _pair_by_pair(algorithm, frames, next_frames)
 
 
-def opencv_tvl1(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
+def opencv_tvl1_flow_method(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
     """Computes OpenCV's DualTVL1 with its own constants, as the authors' tool ran it.
 
-    Sets OpenCV to one thread; see `opencv_dis`.
+    Sets OpenCV to one thread; see `opencv_dis_flow_method`.
     """
     cv2 = _opencv("opencv_tvl1")
     cv2.setNumThreads(1)
@@ -64,8 +64,8 @@ def _pair_by_pair(algorithm: Any, frames: np.ndarray, next_frames: np.ndarray) -
 
 METHODS: Mapping[str, Method] = {
     "tvl1": batched.tvl1_of_arrays,
-    "dis": opencv_dis,
-    "opencv_tvl1": opencv_tvl1,
+    "dis": opencv_dis_flow_method,
+    "opencv_tvl1": opencv_tvl1_flow_method,
 }
 
 

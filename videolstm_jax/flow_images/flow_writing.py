@@ -96,7 +96,7 @@ def write_missing_flow(
         if video.name not in stored.frames:
             missing.append(video)
     progress = pace.FlowProgress(len(missing), _count_pairs(missing, computed))
-    flow_of_videos = batched.batched_flow_images(
+    flow_of_videos = batched.batched_tvl1_images(
         decoder.read_frames(missing, stored_flow_frame_format(cfg)),
         target.limit,
         method=flow_methods.flow_method(cfg.flow.method),
@@ -106,7 +106,7 @@ def write_missing_flow(
     )
     written = _write_flow(cfg, target, flow_of_videos, progress)
     # Also of the flow that was stored before: its videos count in the warning all the same.
-    pace.warn_of_flow({**stored.ranges, **written.ranges})
+    pace.warn_of_flow_cost({**stored.ranges, **written.ranges})
     return {**stored.frames, **written.frames}
 
 
@@ -176,7 +176,7 @@ class FlowSample(NamedTuple):
     parts: Mapping[str, FlowPart]
 
 
-def sample_flow_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
+def sample_stored_flow_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
     """The percentile `cfg.flow.percentile` of displacements in the middle of some training videos.
 
     The bound is at most the paper's 20 pixels, since the percentile is taken in flow images of that

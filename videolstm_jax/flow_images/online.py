@@ -127,7 +127,7 @@ class OnlineFlow:
             height, width = grey.shape[1:]
             images = image.flow_to_image(self._method(grey[:1], grey[1:]), bound(width, height))
         else:
-            (flow,) = batched.batched_flow_images([("", grey)], bound, method=self._method)
+            (flow,) = batched.batched_tvl1_images([("", grey)], bound, method=self._method)
             images = flow.images
         return flow_file.as_stored_flow(images, settings.image)
 
@@ -172,7 +172,7 @@ def frames_and_flow_images(
     bound = image.flow_limit(settings.bound, scaled=settings.scaled)
     method = flow_methods.flow_method(settings.method)
     try:
-        for flow in batched.batched_flow_images(
+        for flow in batched.batched_tvl1_images(
             grey_frames(), bound, method=method, workers=workers
         ):
             # Through JPEG and back, as files would hold it: the backbone must see the same pixels.

@@ -86,7 +86,7 @@ def uniform_attention(frames: int, cells: int) -> NDArray:
     return np.full((frames, cells, cells), 1 / cells**2)
 
 
-def flow_attention(flow: NDArray, cells: int, fit: str = "squash") -> NDArray:
+def flow_baseline_attention(flow: NDArray, cells: int, fit: str = "squash") -> NDArray:
     """Returns the magnitude of the flow, averaged over each cell, as attention.
 
     Args:
@@ -176,7 +176,7 @@ def _axis_coverage(low: NDArray, high: NDArray, cells: int) -> NDArray:
     return np.maximum(0, np.minimum(last, grid + 1) - np.maximum(first, grid))
 
 
-def tube_coverage_of_cells(
+def box_coverage_by_tubes(
     tubes: Sequence[Tube], size: tuple[int, int], frames: int, cells: int, fit: str = "squash"
 ) -> NDArray:
     """Returns the fraction of each cell that the true box covering it most covers.

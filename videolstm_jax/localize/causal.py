@@ -11,11 +11,11 @@ from videolstm_jax.localize.boxes import propose_boxes
 from videolstm_jax.localize.linking import next_box
 from videolstm_jax.localize.saliency import (
     PAPER_SETTINGS,
-    check_attention,
+    check_attention_for_boxes,
     scale_saliency_to_255,
-    upscale_maps,
+    upscale_saliency_maps,
 )
-from videolstm_jax.localize.smooth import clip_boxes_to_frame, smooth_tube
+from videolstm_jax.localize.smooth import keep_boxes_in_frame, smooth_tube
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def follow_causal_tube(
     """
     # The steps are those of `tubes.video_tube`, in the same order and on the same functions, so
     # that the boxes agree to the last bit.
-    frame = upscale_maps(check_attention(attention[None]), size, settings.sigma, fit)[0]
+    frame = upscale_saliency_maps(
+        check_attention_for_boxes(attention[None]), size, settings.sigma, fit
+    )[0]
     peak = frame.max()
     if settings.normalise == "video":
         peak = max(trail.peak, peak)
@@ -78,5 +80,5 @@ def follow_causal_tube(
         return Trail(trail.boxes, peak), None
     # The next fit uses no more than `span` boxes, and the next link needs one.
     recent = np.concatenate([trail.boxes, box[None]])[-max(settings.span, 1) :]
-    smoothed = clip_boxes_to_frame(smooth_tube(Tube(0, recent), settings.span), size, fit)
+    smoothed = keep_boxes_in_frame(smooth_tube(Tube(0, recent), settings.span), size, fit)
     return Trail(recent, peak), smoothed.boxes[-1]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.localize.baselines import flow_attention, maps_as_attention
+from videolstm_jax.localize.baselines import flow_baseline_attention, maps_as_attention
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -30,8 +30,9 @@ def localizer_input(
         geometric mean of the weighted features and `flow`. `foreground`: the foreground alone,
         without the attention.
       attention: A, [T, N, N].
-      features: [T, N, N] from `feature_magnitude`; not needed for `attention`.
-      flow: [T', N, N] from `camera_free_flow`, of T or T - 1 frames; needed for `motion` only.
+      features: [T, N, N] from `localizer_input_of_features`; not needed for `attention`.
+      flow: [T', N, N] from `localizer_flow_without_camera`, of T or T - 1 frames; needed for
+        `motion` only.
       foreground: [T, N, N] from `foreground_maps`; needed for `foreground` only.
 
     Raises:
@@ -62,12 +63,12 @@ def localizer_input(
     return maps_as_attention(np.sqrt(weighted * motion))
 
 
-def feature_magnitude(x: NDArray) -> NDArray:
+def localizer_input_of_features(x: NDArray) -> NDArray:
     """Returns the mean absolute feature of every place: [T, N, N, D] to [T, N, N] float32."""
     return np.abs(x.astype(np.float32)).mean(axis=-1)
 
 
-def flow_magnitude(images: NDArray, cells: int, fit: str = "squash") -> NDArray:
+def localizer_input_of_flow(images: NDArray, cells: int, fit: str = "squash") -> NDArray:
     """Returns the magnitude of the flow as attention.
 
     Args:
@@ -78,10 +79,10 @@ def flow_magnitude(images: NDArray, cells: int, fit: str = "squash") -> NDArray:
     Returns:
       [T, N, N], each map sums to 1.
     """
-    return flow_attention(images.astype(np.float32) - ZERO_FLOW, cells, fit)
+    return flow_baseline_attention(images.astype(np.float32) - ZERO_FLOW, cells, fit)
 
 
-def camera_free_flow(images: NDArray, cells: int, fit: str = "squash") -> NDArray:
+def localizer_flow_without_camera(images: NDArray, cells: int, fit: str = "squash") -> NDArray:
     """Returns the magnitude of the flow without the camera's motion, as attention.
 
     The camera's motion is the median displacement of each frame: most pixels are background.
@@ -96,4 +97,4 @@ def camera_free_flow(images: NDArray, cells: int, fit: str = "squash") -> NDArra
     """
     flow = images.astype(np.float32) - ZERO_FLOW
     camera = np.median(flow, axis=(1, 2), keepdims=True)
-    return flow_attention(flow - camera, cells, fit)
+    return flow_baseline_attention(flow - camera, cells, fit)

@@ -2,7 +2,7 @@
 
 The paper upscales each map and blurs it with a Gaussian. Both steps are linear and treat rows and
 columns separately, so together they are one small matrix on either side of the map:
-`upscale_and_blur_matrix(H) @ A_t @ upscale_and_blur_matrix(W).T`.
+`saliency_upscale_matrix(H) @ A_t @ saliency_upscale_matrix(W).T`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def saliency(
       ValueError: the attention is not finite [T, N, N], or it is negative.
     """
     # Blurred before the maximum is taken: the Gaussian lowers a sharp peak.
-    maps = upscale_maps(check_attention(attention), size, settings.sigma, fit)
+    maps = upscale_saliency_maps(check_attention_for_boxes(attention), size, settings.sigma, fit)
     peaks = _peaks_by_frame(maps.max(axis=(1, 2)), settings)
     return scale_saliency_to_255(maps, peaks[:, None, None])
 
@@ -87,11 +87,11 @@ def saliency_by_frame(
     def peaks_at(size: tuple[int, int]) -> NDArray:
         maxima = []
         for frame in attention:
-            maxima.append(upscale_maps(frame[None], size, settings.sigma, fit).max())
+            maxima.append(upscale_saliency_maps(frame[None], size, settings.sigma, fit).max())
         return _peaks_by_frame(np.array(maxima), settings)
 
     def frame_at(t: int, size: tuple[int, int]) -> NDArray:
-        frame = upscale_maps(attention[t : t + 1], size, settings.sigma, fit)[0]
+        frame = upscale_saliency_maps(attention[t : t + 1], size, settings.sigma, fit)[0]
         # A frame that is scaled by itself needs no pass over the video.
         if settings.normalise == "frame":
             peak = frame.max()
@@ -111,20 +111,20 @@ def _peaks_by_frame(maxima: NDArray, settings: LocalizeConfig) -> NDArray:
     return np.full_like(maxima, maxima.max())
 
 
-def upscale_maps(
+def upscale_saliency_maps(
     attention: NDArray, size: tuple[int, int], sigma: float, fit: str = "squash"
 ) -> NDArray:
     """Upscales and blurs maps [T, N, N] without scaling their values: [T, H, W] float32."""
     height, width = size
     part = square_window(fit, size)
     # sigma is in pixels of the network's input, which is the window: the picture itself, squashed.
-    rows = upscale_and_blur_matrix(
+    rows = saliency_upscale_matrix(
         attention.shape[1],
         height,
         sigma * part.height / INPUT_SIDE,
         span=(part.top, part.height),
     )
-    columns = upscale_and_blur_matrix(
+    columns = saliency_upscale_matrix(
         attention.shape[2],
         width,
         sigma * part.width / INPUT_SIDE,
@@ -140,7 +140,7 @@ def scale_saliency_to_255(maps: NDArray, peak: NDArray) -> NDArray:
 
 
 @functools.lru_cache(maxsize=64)
-def upscale_and_blur_matrix(
+def saliency_upscale_matrix(
     cells: int, pixels: int, sigma: float, *, span: tuple[float, float] | None = None
 ) -> NDArray:
     """Returns the matrix that upscales and blurs along one axis.
@@ -171,7 +171,7 @@ def upscale_and_blur_matrix(
     return weights
 
 
-def check_attention(attention: NDArray) -> NDArray:
+def check_attention_for_boxes(attention: NDArray) -> NDArray:
     """Returns the maps as an array.
 
     Raises:

@@ -28,7 +28,7 @@ def smooth_tube(tube: Tube, span: int, *, causal: bool = False) -> Tube:
 
     Returns:
       The tube with smoothed boxes. Near the ends a fit may extend beyond the boxes it was made
-      from, see `clip_boxes_to_frame`.
+      from, see `keep_boxes_in_frame`.
     """
     boxes = np.asarray(tube.boxes, float)
     if causal and span > 1 and len(boxes):
@@ -77,7 +77,7 @@ def _line_weights(offset: NDArray) -> NDArray:
     return np.where(single, weight / s0, line)
 
 
-def clip_boxes_to_frame(tube: Tube, size: tuple[int, int], fit: str = "squash") -> Tube:
+def keep_boxes_in_frame(tube: Tube, size: tuple[int, int], fit: str = "squash") -> Tube:
     """Clips the tube to what the network read of the frame.
 
     Each box stays at least a pixel wide and high.

@@ -9,8 +9,12 @@ import numpy as np
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import propose_boxes
 from videolstm_jax.localize.linking import Track, link, link_all
-from videolstm_jax.localize.saliency import PAPER_SETTINGS, check_attention, saliency_frames
-from videolstm_jax.localize.smooth import clip_boxes_to_frame, smooth_tube
+from videolstm_jax.localize.saliency import (
+    PAPER_SETTINGS,
+    check_attention_for_boxes,
+    saliency_frames,
+)
+from videolstm_jax.localize.smooth import keep_boxes_in_frame, smooth_tube
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -60,7 +64,7 @@ def video_tube(
             lead += 1
     fitted = smooth_tube(Tube(lead, linked[lead:]), settings.span, causal=settings.causal).boxes
     smoothed = np.concatenate([np.repeat(fitted[:1], lead, axis=0), fitted])
-    return clip_boxes_to_frame(repeat_last_box(Tube(0, smoothed), frames), size, fit)
+    return keep_boxes_in_frame(repeat_last_box(Tube(0, smoothed), frames), size, fit)
 
 
 def video_tracks(
@@ -102,7 +106,7 @@ def video_tracks(
         # A region on the last map lasts to the end of the video, which may be a frame later.
         if tube.start + len(tube.boxes) == len(attention):
             tube = repeat_last_box(tube, frames)
-        finished.append(Track(clip_boxes_to_frame(tube, size, fit), track.mass))
+        finished.append(Track(keep_boxes_in_frame(tube, size, fit), track.mass))
     return finished
 
 
@@ -127,7 +131,7 @@ def _propose(
 
 def _check_video(attention: NDArray, frames: int) -> NDArray:
     """Returns the attention of one video as an array; refuses what `video_tube` refuses."""
-    attention = check_attention(attention)
+    attention = check_attention_for_boxes(attention)
     maps = len(attention)
     if maps > frames:
         raise ValueError(f"attention has {maps} maps for {frames} frames; expected at most as many")

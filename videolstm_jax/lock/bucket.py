@@ -17,7 +17,7 @@ from etils import epath
 
 from videolstm_jax.lock.owner import (
     LockOwner,
-    check_still_owned,
+    check_lock_still_owned,
     is_owner_alive,
     lock_heartbeat,
     lock_refusal,
@@ -37,7 +37,7 @@ def bucket_writer(
 
     def beat() -> None:
         # Its time stamp is the heartbeat. Who breaks the lock removes the object; written anew, it
-        # would hide this from `check_still_owned`.
+        # would hide this from `check_lock_still_owned`.
         if own.exists():
             own.write_bytes(owner_bytes(owner))
 
@@ -46,7 +46,7 @@ def bucket_writer(
             _check_rival(rival, own, break_lock)
         with lock_heartbeat(beat):
             yield
-        check_still_owned(place, owner, _read_owner(own))
+        check_lock_still_owned(place, owner, _read_owner(own))
     finally:
         # The error of the block itself must come through.
         with contextlib.suppress(OSError):

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from videolstm_jax.lock.owner import (
     LockOwner,
-    check_still_owned,
+    check_lock_still_owned,
     is_owner_alive,
     lock_heartbeat,
     lock_refusal,
@@ -44,7 +44,7 @@ def local_writer(
             _check_rival(rival, break_lock)
         with lock_heartbeat(lambda: os.utime(path)):
             yield
-        check_still_owned(place, owner, read_owner(path))
+        check_lock_still_owned(place, owner, read_owner(path))
     finally:
         release_lock(path, owner)
         # A stage that failed before its first file leaves no empty folder behind.

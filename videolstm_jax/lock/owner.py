@@ -40,7 +40,7 @@ def this_lock_owner(stage: str) -> LockOwner:
     """This process as the owner of a lock, from now on."""
     now = datetime.datetime.now(datetime.UTC).isoformat(sep=" ", timespec="seconds")
     pid = os.getpid()
-    return LockOwner(stage, socket.gethostname(), _machine(), pid, start_of_process(pid), now)
+    return LockOwner(stage, socket.gethostname(), _machine(), pid, start_of_lock_owner(pid), now)
 
 
 def owner_bytes(owner: LockOwner) -> bytes:
@@ -67,7 +67,7 @@ def is_owner_alive(owner: LockOwner, silence: Callable[[], float]) -> bool:
       silence: seconds since the last heartbeat, by the clock that stamps the files.
     """
     if owner.machine == _machine() and owner.started:
-        return start_of_process(owner.pid) == owner.started
+        return start_of_lock_owner(owner.pid) == owner.started
     return silence() < SILENCE
 
 
@@ -97,7 +97,7 @@ def lock_refusal(folder: object, owner: LockOwner) -> FolderInUse:
     )
 
 
-def check_still_owned(folder: object, owner: LockOwner, now: LockOwner | None) -> None:
+def check_lock_still_owned(folder: object, owner: LockOwner, now: LockOwner | None) -> None:
     """Raises FileError where the lock was taken from its owner while it wrote."""
     if now != owner:
         other = "someone" if now is None else f"process {now.pid} on {now.host}"
@@ -141,7 +141,7 @@ def _machine(namespace: str = "/proc/self/ns/pid") -> str:
     return socket.gethostname()
 
 
-def start_of_process(pid: int) -> str:
+def start_of_lock_owner(pid: int) -> str:
     """When a process began, as text that is compared and nothing else; empty for one that ended."""
     try:
         boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -124,7 +124,7 @@ def mean_class_accuracy(
     return float(np.nanmean(per_class_accuracy(scores, label, missing=missing)))
 
 
-def majority_baseline(
+def majority_accuracy(
     train_label: NDArray, label: NDArray, missing: Sequence[int] | NDArray = ()
 ) -> MajorityBaseline:
     """Always answers the commonest class of the training list, of equals the one listed first.
@@ -146,11 +146,11 @@ def majority_baseline(
     return MajorityBaseline(commonest, right, len(label) + len(missing))
 
 
-def chance_level(baseline: MajorityBaseline, classes: int) -> float:
+def chance_accuracy(baseline: MajorityBaseline, classes: int) -> float:
     """The share of videos that is right by chance: one in C, or the commonest class if it is more.
 
     Args:
-      baseline: of `majority_baseline`.
+      baseline: of `majority_accuracy`.
       classes: C.
     """
     # The second counts only where classes are uneven, which a model can use without seeing

@@ -105,7 +105,7 @@ def _mean_distance(maps: NDArray, mean: NDArray) -> float:
     return float(0.5 * np.abs(maps - mean).sum(axis=1).mean())
 
 
-def mass_inside(attention: NDArray, covered: NDArray) -> tuple[NDArray, NDArray]:
+def attention_mass_inside(attention: NDArray, covered: NDArray) -> tuple[NDArray, NDArray]:
     """Measures how much of the attention lies inside the true boxes.
 
     Args:
@@ -124,7 +124,7 @@ def mass_inside(attention: NDArray, covered: NDArray) -> tuple[NDArray, NDArray]
     return np.where(has_truth, mass, np.nan), np.where(has_truth, area, np.nan)
 
 
-def full_frame_share(tube: Tube, size: tuple[int, int]) -> float:
+def attention_share_of_full_frames(tube: Tube, size: tuple[int, int]) -> float:
     """Returns the fraction of a tube's boxes that cover 99 % or more of the frame (H, W pixels)."""
     height, width = size
     areas = np.prod(tube.boxes[:, 2:] - tube.boxes[:, :2], axis=1)
@@ -141,7 +141,8 @@ def attention_summary(
 
     Args:
       stats: of every video.
-      inside: `mass_inside` of every video with truth; its mean over frames is the video's share.
+      inside: `attention_mass_inside` of every video with truth; its mean over frames is the
+        video's share.
 
     Returns:
       `mean_attention_stats`; `warning`; `mass_inside_truth` and `area_of_truth`, None without

@@ -14,7 +14,7 @@ from videolstm_jax.measure.precision import (
     check_detection_labels,
     check_detections,
     group_detections_by_class,
-    mean_over_classes,
+    mean_precision_over_classes,
     rank_among_detections,
 )
 from videolstm_jax.types import Detection
@@ -112,7 +112,7 @@ def frame_map(
       ValueError: as `frame_aps`, or there is no truth at all.
     """
     aps = frame_aps(detections, truth, [iou], style=style, frames=frames, frame_scores=frame_scores)
-    return mean_over_classes({label: values[0] for label, values in aps.items()})
+    return mean_precision_over_classes({label: values[0] for label, values in aps.items()})
 
 
 def _ranks_of_videos(detections: Iterable[Detection]) -> dict[str, int]:

@@ -20,7 +20,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(hits: int, total: int, *, confidence: float = 0.95) -> Interval:
+def wilson_interval(hits: int, total: int, *, confidence: float = 0.95) -> Interval:
     """Computes Wilson's score interval of a share.
 
     Args:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from videolstm_jax.measure.intervals import wilson
+from videolstm_jax.measure.intervals import wilson_interval
 
 SIZE_BASELINE = "nearest-size"
 """The name under which the baseline on size and length is stored."""
 
 
-def motion_energy(flow: np.ndarray, side: int = 16) -> np.ndarray:
+def nearest_motion_energy(flow: np.ndarray, side: int = 16) -> np.ndarray:
     """Computes where a video moves: the mean magnitude of its flow (Bobick and Davis 2001).
 
     Args:
@@ -32,7 +32,7 @@ def motion_energy(flow: np.ndarray, side: int = 16) -> np.ndarray:
     return energy / total
 
 
-def size_and_length_of_videos(
+def nearest_size_and_length(
     width: np.ndarray, height: np.ndarray, frames: np.ndarray
 ) -> np.ndarray:
     """What a video tells before anybody looks at it: log width, log height, log number of frames.
@@ -51,7 +51,7 @@ def size_and_length_of_videos(
     return np.log(np.stack([width, height, frames], axis=1).astype(np.float64))
 
 
-def size_baseline_warning(right: int, total: int, chance: float) -> str:
+def nearest_size_warning(right: int, total: int, chance: float) -> str:
     """One sentence where size and length alone tell the class; empty where that may be chance.
 
     Args:
@@ -61,7 +61,7 @@ def size_baseline_warning(right: int, total: int, chance: float) -> str:
     """
     if not total:
         return ""
-    interval = wilson(right, total)
+    interval = wilson_interval(right, total)
     if interval.low <= chance:
         return ""
     return (

@@ -28,7 +28,7 @@ class Style(NamedTuple):
     area: Callable[[NDArray, int], float]
 
 
-def envelope_area(hits: NDArray, positives: int) -> float:
+def envelope_precision_area(hits: NDArray, positives: int) -> float:
     """Returns the area under the upper envelope of precision against recall, at all points.
 
     This is the rule of PASCAL VOC 2010 and later.
@@ -44,7 +44,7 @@ def envelope_area(hits: NDArray, positives: int) -> float:
     return float(envelope[hits].sum() / positives)
 
 
-def trapezoid_area(hits: NDArray, positives: int) -> float:
+def trapezoid_precision_area(hits: NDArray, positives: int) -> float:
     """Returns the area under precision against recall in trapezoids, the rule of ACT.
 
     Args:
@@ -58,8 +58,8 @@ def trapezoid_area(hits: NDArray, positives: int) -> float:
 
 
 STYLES: Mapping[str, Style] = {
-    "voc": Style(np.greater, envelope_area),
-    "act": Style(np.greater_equal, trapezoid_area),
+    "voc": Style(np.greater, envelope_precision_area),
+    "act": Style(np.greater_equal, trapezoid_precision_area),
 }
 
 

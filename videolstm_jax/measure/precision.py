@@ -39,7 +39,7 @@ class Ranked(NamedTuple):
 
 
 def check_detections(detections: Iterable[Detection], kind: str) -> list[Detection]:
-    """Returns the detections with boxes as float arrays, in the order of `sort_by_score`.
+    """Returns detections with boxes as float arrays, in the order of `sort_detections_by_score`.
 
     Args:
       detections: in any order.
@@ -57,7 +57,7 @@ def check_detections(detections: Iterable[Detection], kind: str) -> list[Detecti
             raise ValueError(f"{kind} of {detection.video} have {problem}")
         checked.append(detection._replace(tube=detection.tube._replace(boxes=boxes)))
     check_detection_labels(checked)
-    return sort_by_score(checked)
+    return sort_detections_by_score(checked)
 
 
 def _tube_problem(boxes: NDArray, score: float) -> str:
@@ -99,14 +99,14 @@ def check_iou_threshold(iou: float) -> None:
         raise ValueError(f"the IoU threshold is {iou}; expected 0 to 1")
 
 
-def check_has_truth(truth: Sized) -> None:
+def check_detections_have_truth(truth: Sized) -> None:
     """Raises ValueError where there are no true tubes, or no classes that have any."""
     # A mean over nothing would be NaN, with a warning that names no cause.
     if not len(truth):
         raise ValueError("there is no truth to measure against; expected at least one true tube")
 
 
-def sort_by_score(detections: Iterable[Detection]) -> list[Detection]:
+def sort_detections_by_score(detections: Iterable[Detection]) -> list[Detection]:
     """Sorts detections by falling score; the order of the input never matters.
 
     Ties are broken by the video's name, then the class, the start, the length and the boxes.
@@ -212,11 +212,11 @@ def average_precisions(ranked: Ranked, thresholds: Iterable[float], style: Style
     return [average_precision(ranked, threshold, style) for threshold in thresholds]
 
 
-def mean_over_classes(precisions: dict[int, float]) -> float:
+def mean_precision_over_classes(precisions: dict[int, float]) -> float:
     """Averages the precisions of the classes that have truth.
 
     Raises:
       ValueError: there is no such class.
     """
-    check_has_truth(precisions)
+    check_detections_have_truth(precisions)
     return float(np.mean(list(precisions.values())))

@@ -13,7 +13,7 @@ from videolstm_jax.measure.precision import (
 from videolstm_jax.types import Detection
 
 
-def suppress_tubes(detections: Sequence[Detection], iou: float) -> list[Detection]:
+def suppress_overlapping_tubes(detections: Sequence[Detection], iou: float) -> list[Detection]:
     """Drops each tube that overlaps a better one of its class and video by more than a threshold.
 
     Args:
@@ -21,7 +21,8 @@ def suppress_tubes(detections: Sequence[Detection], iou: float) -> list[Detectio
       iou: the threshold on the IoU of tubes; ACT and MOC take .3.
 
     Returns:
-      The detections that are left, by falling score, ties as in `precision.sort_by_score`.
+      The detections that are left, by falling score, ties as in
+      `precision.sort_detections_by_score`.
 
     Raises:
       ValueError: the threshold lies outside [0, 1], or detections that are not tubes.

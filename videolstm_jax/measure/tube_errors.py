@@ -11,7 +11,7 @@ from videolstm_jax.measure.overlap import box_iou, overlap_style, space_and_time
 from videolstm_jax.measure.precision import (
     check_detection_labels,
     check_detections,
-    check_has_truth,
+    check_detections_have_truth,
     detection_label_key,
     group_detections_by_class,
 )
@@ -56,7 +56,7 @@ class _Rival(NamedTuple):
 # ---- overlaps ------------------------------------------------------------------------------------
 
 
-def best_overlaps(detections: Sequence[Detection], truth: Sequence[Detection]) -> NDArray:
+def best_tube_overlaps(detections: Sequence[Detection], truth: Sequence[Detection]) -> NDArray:
     """Computes the IoU of each true tube with the best tube of its class and video.
 
     Args:
@@ -94,8 +94,8 @@ def tube_recall(
     Raises:
       ValueError: an unknown style, or there is no truth.
     """
-    check_has_truth(truth)
-    best = best_overlaps(detections, truth)
+    check_detections_have_truth(truth)
+    best = best_tube_overlaps(detections, truth)
     reaches = overlap_style(style).reaches
     shares = []
     for threshold in thresholds:

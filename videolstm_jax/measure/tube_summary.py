@@ -9,8 +9,8 @@ import numpy as np
 
 from videolstm_jax.measure.frame_ap import frame_aps
 from videolstm_jax.measure.overlap import STYLES, overlap_style
-from videolstm_jax.measure.precision import AVERAGED, check_has_truth
-from videolstm_jax.measure.tube_errors import best_overlaps, tube_error_split
+from videolstm_jax.measure.precision import AVERAGED, check_detections_have_truth
+from videolstm_jax.measure.tube_errors import best_tube_overlaps, tube_error_split
 from videolstm_jax.measure.video_ap import video_aps
 from videolstm_jax.types import Detection
 
@@ -100,7 +100,7 @@ def tube_summary(
     Raises:
       ValueError: there is no truth, or detections that are not tubes.
     """
-    check_has_truth(truth)
+    check_detections_have_truth(truth)
     chosen = SummaryOptions(**options)
     frame_summary = _frame_summary(detections, truth, frame_scores, chosen)
     if not chosen.thresholds:
@@ -141,7 +141,7 @@ def _details(
 ) -> dict[str, Any]:
     """Returns `recall`, `mean_tube_iou`, and `errors` at these thresholds."""
     # Whatever its score, so recall tells boxes that are absent from boxes that rank low.
-    best = best_overlaps(detections, truth)
+    best = best_tube_overlaps(detections, truth)
     reaches = overlap_style(style).reaches
     recalls = []
     for iou in RECALL_THRESHOLDS:

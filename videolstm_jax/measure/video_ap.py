@@ -14,7 +14,7 @@ from videolstm_jax.measure.precision import (
     check_detection_labels,
     check_detections,
     group_detections_by_class,
-    mean_over_classes,
+    mean_precision_over_classes,
 )
 from videolstm_jax.types import Detection
 
@@ -68,7 +68,7 @@ def video_map(
       ValueError: as `video_aps`, or there is no truth at all.
     """
     aps = video_aps(detections, truth, [iou], style=style)
-    return mean_over_classes({label: values[0] for label, values in aps.items()})
+    return mean_precision_over_classes({label: values[0] for label, values in aps.items()})
 
 
 def averaged_video_map(
@@ -80,7 +80,9 @@ def averaged_video_map(
 ) -> float:
     """Averages video-mAP over IoU thresholds, .5, .55 .. .95 by default."""
     aps = video_aps(detections, truth, thresholds, style=style)
-    return mean_over_classes({label: float(np.mean(values)) for label, values in aps.items()})
+    return mean_precision_over_classes(
+        {label: float(np.mean(values)) for label, values in aps.items()}
+    )
 
 
 def _rank(detections: list[Detection], truth: list[Detection]) -> Ranked:

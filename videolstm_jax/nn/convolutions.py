@@ -16,35 +16,35 @@ Convolution: TypeAlias = "Callable[[Array, Array, int], Array]"
 """Maps [B, H, W, I], a kernel [k, k, I, O] and a stride to maps [B, H / stride, W / stride, O]."""
 
 
-def relu6(x: Array) -> Array:
+def lite0_relu6(x: Array) -> Array:
     """Returns x between 0 and 6."""
     return jnp.clip(x, 0, 6)
 
 
-def full_convolution(x: Array, kernel: Array, stride: int) -> Array:
+def lite0_full_convolution(x: Array, kernel: Array, stride: int) -> Array:
     """The convolution over all channels with a kernel [k, k, I, O]."""
-    return device_convolution(x, kernel, stride, groups=1)
+    return lite0_device_convolution(x, kernel, stride, groups=1)
 
 
-def pointwise(x: Array, kernel: Array, stride: int) -> Array:
+def lite0_pointwise(x: Array, kernel: Array, stride: int) -> Array:
     """The matrix product at every place, of a kernel [1, 1, I, O]; the stride is 1."""
     # Written as the matrix product that it is, which XLA need not recognise in a convolution.
     return jnp.einsum("bhwi,io->bhwo", x, kernel[0, 0])
 
 
-def depthwise(x: Array, kernel: Array, stride: int) -> Array:
+def lite0_depthwise(x: Array, kernel: Array, stride: int) -> Array:
     """The convolution of every channel by itself with a kernel [k, k, 1, C].
 
     XLA's grouped convolution is several times slower on CPUs than the sum over shifted maps; see
     `benchmarks/lite0.py`.
     """
     if jax.default_backend() == "cpu":
-        return depthwise_shifted(x, kernel, stride)
-    return device_convolution(x, kernel, stride, groups=x.shape[-1])
+        return lite0_depthwise_shifted(x, kernel, stride)
+    return lite0_device_convolution(x, kernel, stride, groups=x.shape[-1])
 
 
-def depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
-    """`depthwise` as a sum of k * k shifted and scaled maps."""
+def lite0_depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
+    """`lite0_depthwise` as a sum of k * k shifted and scaled maps."""
     size = kernel.shape[0]
     # Of the output: the sides over the stride, rounded up, as SAME has it.
     rows, columns = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
@@ -76,7 +76,7 @@ def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def device_convolution(x: Array, kernel: Array, stride: int, *, groups: int) -> Array:
+def lite0_device_convolution(x: Array, kernel: Array, stride: int, *, groups: int) -> Array:
     """The convolution that XLA has for the device; every group of channels by itself."""
     return lax.conv_general_dilated(
         x,

@@ -14,9 +14,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.nn.convolutions import Convolution, depthwise, full_convolution, pointwise, relu6
+from videolstm_jax.nn.convolutions import (
+    Convolution,
+    lite0_depthwise,
+    lite0_full_convolution,
+    lite0_pointwise,
+    lite0_relu6,
+)
 from videolstm_jax.nn.lite0_weights import LITE0_READER
-from videolstm_jax.nn.network import Cut, ImageNetwork, network_module_cut, tap_layer
+from videolstm_jax.nn.network import Cut, ImageNetwork, network_module_cut, network_tap_layer
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess_for_network
 
 if TYPE_CHECKING:
@@ -115,8 +121,8 @@ class Lite0(nn.Module):
           x: preprocessed images [B, S, S, channels], or with another `first` the maps that this
             block reads.
           first: number of the first block that is computed. With 1 the stem is computed too.
-          output: the only layer that is returned, pool5, fc7, or `tap_layer` of a block. What is
-            above it is not computed and needs no parameters. Empty returns all.
+          output: the only layer that is returned, pool5, fc7, or `network_tap_layer` of a block. What
+            is above it is not computed and needs no parameters. Empty returns all.
         """
         dtype = jnp.dtype(self.dtype)
         maps = {}
@@ -127,14 +133,14 @@ class Lite0(nn.Module):
             if block.number < first:
                 continue
             name = f"block{block.number}"
-            if output == tap_layer(name):
+            if output == network_tap_layer(name):
                 return x
             x = self._block(x, name, block.stage, block.stride, dtype)
             # The last block of a stage makes the map of the stage.
             maps[block.map_name] = x
         if output == "pool5" and self.map_layer in maps:
             return maps[self.map_layer]
-        maps["head"] = relu6(_Layer(pointwise, 1, 1, self.head, dtype, name="head")(x))
+        maps["head"] = lite0_relu6(_Layer(lite0_pointwise, 1, 1, self.head, dtype, name="head")(x))
         if output == "pool5":
             return maps["head"]
         fc7 = maps["head"].mean(axis=(1, 2))
@@ -149,7 +155,7 @@ class Lite0(nn.Module):
         """The convolution of the images before the first block."""
         if x.shape[-1] != self.channels:
             raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")
-        return relu6(_Layer(full_convolution, 3, 2, self.stem, dtype, name="stem")(x))
+        return lite0_relu6(_Layer(lite0_full_convolution, 3, 2, self.stem, dtype, name="stem")(x))
 
     def _block(self, x: Array, name: str, stage: Stage, stride: int, dtype: jnp.dtype) -> Array:
         """Widens, convolves every channel by itself, and narrows again, without a ReLU at the end.
@@ -160,13 +166,15 @@ class Lite0(nn.Module):
         wide = x
         if stage.expand > 1:
             width = stage.expand * x.shape[-1]
-            wide = relu6(_Layer(pointwise, 1, 1, width, dtype, name=f"{name}_expand")(x))
-        convolve = self.depthwise or depthwise
+            wide = lite0_relu6(
+                _Layer(lite0_pointwise, 1, 1, width, dtype, name=f"{name}_expand")(x)
+            )
+        convolve = self.depthwise or lite0_depthwise
         layer = _Layer(
             convolve, stage.kernel, stride, wide.shape[-1], dtype, 1, name=f"{name}_depthwise"
         )
-        wide = relu6(layer(wide))
-        y = _Layer(pointwise, 1, 1, stage.width, dtype, name=f"{name}_project")(wide)
+        wide = lite0_relu6(layer(wide))
+        y = _Layer(lite0_pointwise, 1, 1, stage.width, dtype, name=f"{name}_project")(wide)
         return x + y if x.shape == y.shape else y
 
 

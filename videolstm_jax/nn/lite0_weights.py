@@ -17,7 +17,7 @@ from etils import epath
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import ImageNetWeights, WeightsReader
 from videolstm_jax.nn.weight_files import weights_sha256
-from videolstm_jax.nn.weights import first_kernel_for
+from videolstm_jax.nn.weights import first_network_kernel
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -124,7 +124,7 @@ def starting_lite0_leaves(
         if name not in weights.leaves:
             raise FileError(f"there is no {name}; expected the tensors of EfficientNet-Lite0")
         leaves[name] = weights.leaves[name]
-    leaves["stem.kernel"] = first_kernel_for(leaves["stem.kernel"], channels)
+    leaves["stem.kernel"] = first_network_kernel(leaves["stem.kernel"], channels)
     return leaves
 
 

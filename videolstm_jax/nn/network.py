@@ -129,7 +129,7 @@ def find_network_block(network: ImageNetwork, name: str) -> str:
     return name
 
 
-def tap_layer(block: str) -> str:
+def network_tap_layer(block: str) -> str:
     """The name, as a layer, of the map that a block reads."""
     return f"below_{block}"
 
@@ -141,7 +141,7 @@ def network_with_tap(network: ImageNetwork, block: str) -> ImageNetwork:
       network: the network.
       block: one of its `cuts`.
     """
-    cut, tap = network.cuts[block], tap_layer(block)
+    cut, tap = network.cuts[block], network_tap_layer(block)
 
     def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> dict[str, Array]:
         features = cut.below(params, x)
@@ -187,7 +187,7 @@ def network_module_cut(
     """
 
     def below(params: PyTree, x: Array) -> Array:
-        return module.apply({"params": params}, x, output=tap_layer(f"block{number}"))
+        return module.apply({"params": params}, x, output=network_tap_layer(f"block{number}"))
 
     def above(
         params: PyTree, x: Array, *, output: str = "", dropout_key: Array | None = None

@@ -46,7 +46,7 @@ STREAM_CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
 STREAM_OF_CHANNELS: dict[int, Stream] = {3: "rgb", 2: "flow"}
 
 
-def backbone_pixels(
+def network_pixels(
     stream: Stream, preprocessing: str = "caffe", pixel_scale: float = 1.0
 ) -> Pixels:
     """Mean and scale of a stream's channels.
@@ -60,7 +60,7 @@ def backbone_pixels(
     return Pixels(mean, tuple(factor * pixel_scale for factor in scale))
 
 
-def backbone_picture_fit(fit: str, stream: Stream, preprocessing: str) -> PictureFit:
+def network_picture_fit(fit: str, stream: Stream, preprocessing: str) -> PictureFit:
     """How pictures of a stream are brought to the square of a backbone, and what fills it.
 
     The border of `pad` has the mean that preprocessing takes off: the backbone reads zeros there,
@@ -90,12 +90,12 @@ def preprocess_for_network(
     Args:
       images: [.., ch] uint8, 0 to 255.
       stream: whose mean is subtracted.
-      preprocessing: see `backbone_pixels`.
-      pixel_scale: see `backbone_pixels`.
+      preprocessing: see `network_pixels`.
+      pixel_scale: see `network_pixels`.
 
     Returns:
       float32 of the same shape.
     """
-    mean, scale = backbone_pixels(stream, preprocessing, pixel_scale)
+    mean, scale = network_pixels(stream, preprocessing, pixel_scale)
     # Arrays of float32 on both sides: a float64 would double the memory of the whole batch.
     return (images.astype(np.float32) - np.array(mean, np.float32)) * np.array(scale, np.float32)

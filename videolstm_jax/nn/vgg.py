@@ -11,7 +11,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.nn.network import Cut, ImageNetwork, WeightsReader, network_module_cut, tap_layer
+from videolstm_jax.nn.network import (
+    Cut,
+    ImageNetwork,
+    WeightsReader,
+    network_module_cut,
+    network_tap_layer,
+)
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess_for_network
 from videolstm_jax.nn.weights import starting_vgg_leaves, vgg_weights
 
@@ -87,15 +93,15 @@ class VGG(nn.Module):
         Args:
           x: the images, or with another `first` the maps that this block reads.
           first: number of the first block that is computed.
-          output: the only layer that is returned, pool5, fc7, or `tap_layer` of a block. What is
-            above it is not computed and needs no parameters. Empty returns the taps.
+          output: the only layer that is returned, pool5, fc7, or `network_tap_layer` of a block. What
+            is above it is not computed and needs no parameters. Empty returns the taps.
         """
         if first == 1 and x.shape[-1] != self.channels:
             raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")
         dtype = jnp.dtype(self.dtype)
         x = x.astype(dtype)
         for block in range(first, len(self.widths) + 1):
-            if output == tap_layer(f"block{block}"):
+            if output == network_tap_layer(f"block{block}"):
                 return x
             x = self._block(x, block, dtype)
         pool5 = x
@@ -154,9 +160,7 @@ class ConvNet(NamedTuple):
     apply: Callable[..., Taps]
 
 
-def make_convnet(
-    cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
-) -> ConvNet:
+def make_vgg(cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32") -> ConvNet:
     """Returns the configured backbone as two pure functions, as `make_model` does for the cells.
 
     Args:
@@ -193,7 +197,7 @@ def vgg_network(
       classes: C.
       dtype: of the large products.
     """
-    init, taps = make_convnet(cfg, channels, classes, dtype=dtype)
+    init, taps = make_vgg(cfg, channels, classes, dtype=dtype)
 
     def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> dict[str, Array]:
         return taps(params, x, dropout_key=dropout_key)._asdict()

@@ -71,10 +71,10 @@ def starting_vgg_leaves(
             f"there is no {', '.join(missing[:3])}; found {', '.join(present[:3])} .. "
             f"{', '.join(present[-1:])}"
         )
-    return leaves | {FIRST_KERNEL: first_kernel_for(leaves[FIRST_KERNEL], channels)}
+    return leaves | {FIRST_KERNEL: first_network_kernel(leaves[FIRST_KERNEL], channels)}
 
 
-def first_kernel_for(kernel: NDArray, channels: int) -> NDArray:
+def first_network_kernel(kernel: NDArray, channels: int) -> NDArray:
     """Adapts the first kernel [3, 3, 3, O] to other channels: its mean over R, G, B, repeated.
 
     As in Wang et al., "Towards good practices for very deep two-stream ConvNets" (2015).

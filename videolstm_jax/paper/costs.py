@@ -148,7 +148,7 @@ def _task_cost(task: PlannedStage, dataset: Dataset, pace: Pace, teraflops: floa
         cfg = change(cfg, train__devices=1)
     estimate = rates.measured_paper_stage_cost(stage, cfg, dataset)
     if estimate is None:
-        estimate = estimates.estimate_stage_cost(stage, cfg, dataset, pace)
+        estimate = estimates.estimate_training_cost(stage, cfg, dataset, pace)
     frames = sum(dataset.frames.values())
     return PlannedCost(task, frames, estimate.seconds, estimate.disk, is_paper_task_finished(task))
 

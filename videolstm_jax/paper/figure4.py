@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax.files import read_object, replacing
+from videolstm_jax.files import read_json_object, replacing
 from videolstm_jax.lock.file_writer import file_writer
 from videolstm_jax.paper.request import Request, paper_places_of
 from videolstm_jax.paper.results import (
@@ -82,7 +82,7 @@ def read_figure4_curve(row: Row, request: Request) -> Curve | None:
         result = read_paper_row_result(row, place, request, seed)
         if not isinstance(result, Measurement):
             continue
-        model = read_object(measures_path_of_paper_row(row, place, request, seed))["model"]
+        model = read_json_object(measures_path_of_paper_row(row, place, request, seed))["model"]
         iou, line = _points(row, model)
         lines.append(line)
         # One seed is enough, since the line is the mean over all.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from videolstm_jax.files import read_object
+from videolstm_jax.files import read_json_object
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.paper.numbers import NUMBERS
 from videolstm_jax.paper.request import Request, SplitPlace, paper_places_of, pretrained_paper_place
@@ -141,7 +141,7 @@ def read_paper_row_result(
     path = measures_path_of_paper_row(row, place, request, seed)
     if not path.exists():
         return f"no {path.name}"
-    summary = read_object(path)
+    summary = read_json_object(path)
     model = summary["model"]
     if model is None:
         return "no test video has true boxes"

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from videolstm_jax.paper.plan import PlannedStage, paper_task_waves
-from videolstm_jax.pipeline import stage_command
+from videolstm_jax.pipeline import pipeline_stage_command
 
 
 class Cluster(NamedTuple):
@@ -41,7 +41,7 @@ _MOUNT = "/data"
 
 def _task_line(task: PlannedStage) -> str:
     """The command of a task; one whose result marks its end is skipped once that is there."""
-    line = stage_command(task.step.stage, task.step.cfg)
+    line = pipeline_stage_command(task.step.stage, task.step.cfg)
     if task.result is None:
         return line
     return f"[ -e {shlex.quote(str(task.result))} ] || {line}"

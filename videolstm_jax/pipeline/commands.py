@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import RunConfig
 
 
-def stage_command(stage: str, cfg: RunConfig, program: str = "videolstm ") -> str:
+def pipeline_stage_command(stage: str, cfg: RunConfig, program: str = "videolstm ") -> str:
     """The command line that gives a stage exactly this configuration: its preset and its overrides.
 
     Args:
@@ -30,5 +30,5 @@ def pipeline_commands(cfg: RunConfig, program: str = "videolstm ") -> str:
     """The single commands that a pipeline stands for, one a line."""
     lines = []
     for step in plan(cfg):
-        lines.append(stage_command(step.stage, step.cfg, program))
+        lines.append(pipeline_stage_command(step.stage, step.cfg, program))
     return "\n".join(lines)

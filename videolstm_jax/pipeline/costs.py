@@ -34,7 +34,7 @@ def pipeline_cost(steps: Sequence[Step], dataset: Dataset) -> str:
     # Stages that learn nothing have no line: they take seconds.
     total_seconds, total_disk = 0.0, 0
     for step in steps:
-        estimate = costs.estimate_stage_cost(step.stage, step.cfg, dataset, measured_pace)
+        estimate = costs.estimate_training_cost(step.stage, step.cfg, dataset, measured_pace)
         if estimate is None:
             continue
         add_line(step.label, *estimate)
@@ -43,7 +43,9 @@ def pipeline_cost(steps: Sequence[Step], dataset: Dataset) -> str:
         if step.stage == "extract" and step.cfg.data.mirrored:
             # A line of its own, since one setting saves it.
             filmed = change(step.cfg, data__mirrored=False)
-            filmed_estimate = costs.estimate_stage_cost(step.stage, filmed, dataset, measured_pace)
+            filmed_estimate = costs.estimate_training_cost(
+                step.stage, filmed, dataset, measured_pace
+            )
             seconds = estimate.seconds - filmed_estimate.seconds
             add_line("  of it data.mirrored", seconds, estimate.disk - filmed_estimate.disk)
     add_line("together", total_seconds, total_disk)

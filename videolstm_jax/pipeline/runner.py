@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from videolstm_jax.cluster import team
-from videolstm_jax.cluster.first_process import run_in_first
+from videolstm_jax.cluster.first_process import run_in_first_process
 from videolstm_jax.pipeline.costs import pipeline_cost
 from videolstm_jax.pipeline.steps import Step, plan
 
@@ -88,7 +88,7 @@ def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path | None:
         own = shards.Shard(processes.index + 1, processes.count)
         run_stage = partial(run_stage, shard=own)
     if step.stage not in TOGETHER + SHARDED:
-        return run_in_first(step.label, run_stage)
+        return run_in_first_process(step.label, run_stage)
     path = run_stage()
     # The next stage reads what process 0, or the last shard, writes at the end of this one.
     processes.meet(f"the end of {step.label}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from videolstm_jax.config import STREAMS, RunConfig, change
-from videolstm_jax.config.checks import short_cell_name
+from videolstm_jax.config.checks import short_cell_setting
 from videolstm_jax.core.cells import CELLS, find_cell
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import Settings, configured
@@ -127,7 +127,7 @@ def pipeline_graft_source(settings: Settings, run_cfg: RunConfig, graft: str) ->
     # By their short names, which the folders of runs have.
     cells = {}
     for cell in (*CELLS, *pipeline_cells(settings.config())):
-        cells[short_cell_name(cell)] = cell
+        cells[short_cell_setting(cell)] = cell
     if cell_name not in cells or stream not in STREAMS or not part:
         raise ConfigError(
             f'train.graft has {graft!r}; expected "cell-stream:part" in a pipeline, such as '

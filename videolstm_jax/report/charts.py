@@ -12,7 +12,7 @@ from videolstm_jax.report.svg import (
     BACKGROUND,
     INK,
     LINE,
-    cut_text,
+    cut_page_text,
     svg_colour,
     svg_drawing,
     svg_text,
@@ -61,7 +61,7 @@ def bar_chart(
         body.append(_bar(left, y, wide, f'{LINE}" fill-opacity=".5'))
         body.append(_bar(left, y, wide * share, svg_colour(0)))
         body.append(
-            svg_text(left - 6, y + 12, cut_text(name, LONGEST_NAME), anchor="end", paint=INK)
+            svg_text(left - 6, y + 12, cut_page_text(name, LONGEST_NAME), anchor="end", paint=INK)
         )
         body.append(svg_text(left + wide + 6, y + 12, note, anchor="start"))
         if mistakes:
@@ -83,7 +83,7 @@ def _bar(x: float, y: float, width: float, fill: str) -> str:
     return f'<rect x="{x:g}" y="{y}" width="{width:.1f}" height="16" rx="2" fill="{fill}"/>'
 
 
-def interval_bar(share: float, low: float, high: float) -> str:
+def interval_bar_chart(share: float, low: float, high: float) -> str:
     """Draws a share in [0, 1] and its interval on a line from 0 to 1, small enough for a table."""
 
     # The drawing is 120 units wide, with margins of 2.
@@ -140,7 +140,9 @@ def confusion_chart(title: str, counts: np.ndarray, names: Sequence[str]) -> Plo
             elif named:  # large matrices leave empty cells out, which keeps the page small
                 body.append(_square(corner, cell, f'{LINE}" fill-opacity=".35'))
         if named:
-            body += _class_names(cut_text(names[i], LONGEST_NAME), left, top, i * cell + cell / 2)
+            body += _class_names(
+                cut_page_text(names[i], LONGEST_NAME), left, top, i * cell + cell / 2
+            )
     side = len(names) * cell
     turned = f'transform="translate(11 {top + side / 2:.1f}) rotate(-90)"'
     body.append(svg_text(left + side / 2, top + side + 16, "predicted class"))

@@ -15,7 +15,7 @@ RULE = (
 )
 
 
-def choose_videos(
+def choose_page_videos(
     label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, count: int
 ) -> list[int]:
     """Picks test videos by `RULE`.
@@ -91,7 +91,7 @@ def _in_turns(queues: Mapping[int, Sequence[int]], count: int) -> list[int]:
     return order[: max(count, 0)]
 
 
-def tubes_of_best_class(detections: Iterable[Detection]) -> dict[str, tuple[Tube, ...]]:
+def shown_tubes_of_best_class(detections: Iterable[Detection]) -> dict[str, tuple[Tube, ...]]:
     """Returns the tubes of the class with the highest score for each video, the best tube first."""
     by_video: dict[str, list[Detection]] = {}
     for detection in detections:

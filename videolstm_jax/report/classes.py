@@ -30,7 +30,7 @@ def section(
     if not name:
         notice = "No class scores yet. The stages evaluate and fuse write them."
         return empty._replace(notices=(notice,))
-    pairs = confused_pairs(counts, classes)
+    pairs = confused_pairs_of_page(counts, classes)
     paragraphs = [
         "Rows are true classes, columns predicted classes; mistakes lie off the diagonal."
     ]
@@ -46,14 +46,16 @@ def section(
         )
     matrix = charts.confusion_chart(f"Confusion matrix of {name}", counts, classes)
     complete = empty._replace(
-        paragraphs=tuple(paragraphs), wide=(matrix, class_bars(counts, classes, unread))
+        paragraphs=tuple(paragraphs), wide=(matrix, class_bar_chart(counts, classes, unread))
     )
     if pairs is None:
         return complete
     return complete._replace(tables=(pairs,))
 
 
-def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | int = 0) -> Plot:
+def class_bar_chart(
+    counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | int = 0
+) -> Plot:
     """Draws the accuracy of each class, or of the worst of many, with its frequent mistakes.
 
     Args:
@@ -70,7 +72,7 @@ def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | 
     if len(classes) > MANY:
         shown = shown[np.argsort(accuracy[shown], kind="stable")][:MANY]
         title = f"The {len(shown)} classes with the lowest accuracy"
-    mistakes_of_class = wrong_predictions(counts, classes)
+    mistakes_of_class = wrong_predictions_of_page(counts, classes)
     names, notes, mistakes = [], [], []
     for index in shown:
         names.append(classes[index])
@@ -79,7 +81,9 @@ def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | 
     return charts.bar_chart(title, names, accuracy[shown].tolist(), notes, mistakes=mistakes)
 
 
-def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> tables.Table | None:
+def confused_pairs_of_page(
+    counts: np.ndarray, names: Sequence[str], most: int = 8
+) -> tables.Table | None:
     """Lists the pairs of classes that are most often confused, in either direction.
 
     Args:
@@ -102,10 +106,10 @@ def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> t
     if not rows:
         return None
     head = ("Pair", "First predicted as second", "Second predicted as first", "Of both classes")
-    return tables.plain_table("Classes most often confused", head, rows)
+    return tables.plain_page_table("Classes most often confused", head, rows)
 
 
-def wrong_predictions(counts: np.ndarray, names: Sequence[str]) -> list[str]:
+def wrong_predictions_of_page(counts: np.ndarray, names: Sequence[str]) -> list[str]:
     """Names, for each class, the three classes its wrong videos were predicted as most often.
 
     Args:

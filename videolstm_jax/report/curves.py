@@ -19,7 +19,10 @@ WINDOWS = 25
 
 def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section:
     """Makes the section from the rows of each recurrent model and of each ConvNet, by name."""
-    plots = (*training_curves(models, "Recurrent models"), *training_curves(convnets, "ConvNets"))
+    plots = (
+        *training_curves_chart(models, "Recurrent models"),
+        *training_curves_chart(convnets, "ConvNets"),
+    )
     notices = []
     if not models:
         notices.append("No recurrent model has been trained yet. The stage train does it.")
@@ -31,7 +34,7 @@ def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section
     return Section("training", "Training", legend, plots=plots, notices=tuple(notices))
 
 
-def training_curves(rows_by_run: Mapping[str, Rows], kind: str) -> list[Plot]:
+def training_curves_chart(rows_by_run: Mapping[str, Rows], kind: str) -> list[Plot]:
     """Plots losses and accuracies, one colour for each run; validation is dashed.
 
     Args:

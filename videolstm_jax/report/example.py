@@ -10,8 +10,8 @@ import numpy as np
 from videolstm_jax.report.local import BOX_AREA
 from videolstm_jax.report.page import Example
 from videolstm_jax.report.pictures import encoded, frame_picture, overlay
-from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, true_spans_to_draw
-from videolstm_jax.report.pictures.states import States, state_sheet
+from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, true_spans_on_picture
+from videolstm_jax.report.pictures.states import States, state_picture_sheet
 from videolstm_jax.report.plots import Axis, Plot, Series, line_plot
 
 STRIP_WIDTH = 1000
@@ -30,8 +30,8 @@ class CardData(NamedTuple):
     """What the stage read for one card, besides the video itself.
 
     `scores` [C] are those of the whole video. `frames` are the pictures [H, W, 3] of
-    `shown_frames`, by number. `film` is the address of the film relative to the page. `facts` are
-    (name, value) pairs. `attention_curves` are values [L'] by name; `states` may be absent.
+    `shown_page_frames`, by number. `film` is the address of the film relative to the page. `facts`
+    are (name, value) pairs. `attention_curves` are values [L'] by name; `states` may be absent.
     """
 
     scores: np.ndarray
@@ -42,10 +42,10 @@ class CardData(NamedTuple):
     states: States | None = None
 
 
-def shown_frames(length: int) -> set[int]:
+def shown_page_frames(length: int) -> set[int]:
     """Returns the numbers of the frames, of L, that a card shows."""
     moving = range(0, length, _stride(length))
-    strip = overlay.evenly_spaced(length, frame_picture.STRIP_FRAMES).tolist()
+    strip = overlay.evenly_spaced_page_frames(length, frame_picture.STRIP_FRAMES).tolist()
     return {*moving, *strip}
 
 
@@ -53,12 +53,12 @@ def example_card(prediction: PredictedVideo, data: CardData) -> Example:
     """Draws the card of one video."""
     video, classes = prediction.video, prediction.classes
     best = int(data.scores.argmax())
-    strip_frames = overlay.evenly_spaced(video.frames, frame_picture.STRIP_FRAMES)
+    strip_frames = overlay.evenly_spaced_page_frames(video.frames, frame_picture.STRIP_FRAMES)
     panels = _panels(prediction, data.frames)
     # A film of one frame would be an animation without motion, which encoders refuse.
     moving = None
     if video.frames > 1:
-        moving = encoded.encoded_animation(panels, _stride(video.frames) / video.fps)
+        moving = encoded.animation_of_pictures(panels, _stride(video.frames) / video.fps)
     return Example(
         video=video.name,
         true=classes[video.label],
@@ -68,7 +68,7 @@ def example_card(prediction: PredictedVideo, data: CardData) -> Example:
         facts=data.facts + _other_answer(prediction, best),
         moving=moving,
         # The middle frame stands for the video in print and for readers who prefer no motion.
-        still=encoded.encoded_still(panels[len(panels) // 2], "AVIF"),
+        still=encoded.still_of_picture(panels[len(panels) // 2], "AVIF"),
         strip=_strip(prediction, data.frames, strip_frames),
         description=_description(prediction, best),
         timeline=score_plot(prediction, best),
@@ -108,7 +108,7 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
     last = len(prediction.scores) - 1
     bands = []
     # A flow model has no scores for the last frame: spans end where the plot does.
-    for first, end in true_spans_to_draw(prediction):
+    for first, end in true_spans_on_picture(prediction):
         if first < min(end, last):
             bands.append((first, min(end, last)))
     title = "Class scores over time"
@@ -208,7 +208,7 @@ def _strip(
     for t in numbers.tolist():
         pictures.append(renderer.strip_picture(frames[t], t))
     picture = overlay.filmstrip(np.stack(pictures), columns=len(numbers), ground=overlay.BAND)
-    return encoded.encoded_still(picture, "AVIF")
+    return encoded.still_of_picture(picture, "AVIF")
 
 
 def _state_fields(
@@ -218,9 +218,11 @@ def _state_fields(
     if states is None:
         return {}
     video = prediction.video
-    size = overlay.display_size(video.width, video.height, SIDE // 2)
+    size = overlay.picture_display_size(video.width, video.height, SIDE // 2)
     return {
-        "states": encoded.encoded_still(state_sheet(states, numbers, size, prediction.fit), "WEBP"),
+        "states": encoded.still_of_picture(
+            state_picture_sheet(states, numbers, size, prediction.fit), "WEBP"
+        ),
         "states_title": f"{states.kind.capitalize()} state of the model on the frames of the strip",
     }
 

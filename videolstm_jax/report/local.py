@@ -21,7 +21,7 @@ EXPLANATION = (
 )
 
 
-def localization_numbers(measures: Measures | None) -> dict[str, float | None]:
+def localization_page_numbers(measures: Measures | None) -> dict[str, float | None]:
     """Returns the localisation fields of `tables.Result`; none where nothing was measured."""
     if not measures:
         return {}
@@ -60,8 +60,8 @@ def section(maps: Mapping[str, Measures]) -> Section:
     for name, measures in maps.items():
         if measures["model"]:
             measured[name] = measures
-    attention = local_tables.attention_table(maps)
-    foreground = foreground_note(maps)
+    attention = local_tables.attention_page_table(maps)
+    foreground = page_foreground_note(maps)
     if not measured:
         notice = (
             "The test videos have no true boxes, so the tubes are not measured. The stage prepare "
@@ -78,12 +78,16 @@ def section(maps: Mapping[str, Measures]) -> Section:
     return empty._replace(
         paragraphs=(EXPLANATION, *foreground),
         notices=tuple(warnings),
-        tables=(*local_tables.tube_tables(measured), local_tables.error_table(measured), attention),
+        tables=(
+            *local_tables.tube_page_tables(measured),
+            local_tables.tube_error_page_table(measured),
+            attention,
+        ),
         plots=(_recall_plot(best, measured[best]), _map_plot(measured), *time_plots(maps)),
     )
 
 
-def foreground_note(maps: Mapping[str, Measures]) -> tuple[str, ...]:
+def page_foreground_note(maps: Mapping[str, Measures]) -> tuple[str, ...]:
     """Names the runs whose boxes are not made of the attention that the page shows; or nothing."""
     names = []
     for name, measures in maps.items():
@@ -112,7 +116,7 @@ ATTENTION_PLOTS = {
 def _recall_plot(name: str, measures: Measures) -> Plot:
     """Plots the share of true tubes that a run and its baselines cover, against the IoU."""
     rows = {name: measures["model"]}
-    for kind, baseline in local_tables.rows_of_baselines(measures).items():
+    for kind, baseline in local_tables.baseline_page_rows(measures).items():
         rows[local_tables.BASELINE_NAMES.get(kind, kind)] = baseline
     series = []
     for index, (label, row) in enumerate(rows.items()):

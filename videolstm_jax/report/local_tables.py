@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from videolstm_jax.report import tables
-from videolstm_jax.report.tables import Table, TableCell, percent_text
+from videolstm_jax.report.tables import Table, TableCell, percent_page_text
 
 Measures = Mapping[str, Any]
 """The contents of a map.json.
@@ -32,7 +32,7 @@ THRESHOLDS = ("0.1", "0.2", "0.3", "0.5", "0.5:0.95")
 ERROR_KINDS = ("right", "localisation", "classification", "time", "duplicate", "other", "missed")
 
 
-def tube_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
+def tube_page_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
     """Makes one table for each run: its tubes, then baselines and upper bounds with its scores."""
     head = ["Boxes from", "Kind", "Mean frame IoU", "95 % interval"]
     for threshold in THRESHOLDS:
@@ -46,9 +46,11 @@ def tube_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
     for run, measures in maps.items():
         # The run comes first, then what it must pass, then what it could reach.
         rows = [[run, "run", *_measure_cells(measures["model"]), ""]]
-        for kind, baseline in rows_of_baselines(measures).items():
+        for kind, baseline in baseline_page_rows(measures).items():
             rows.append(_baseline_row(kind, baseline))
-        run_tables.append(tables.plain_table(f"Tubes of {run} and its baselines", head, rows, note))
+        run_tables.append(
+            tables.plain_page_table(f"Tubes of {run} and its baselines", head, rows, note)
+        )
     return tuple(run_tables)
 
 
@@ -75,7 +77,7 @@ def _measure_cells(measures: Measures) -> list[TableCell | float]:
     return cells
 
 
-def rows_of_baselines(measures: Measures) -> dict[str, Measures]:
+def baseline_page_rows(measures: Measures) -> dict[str, Measures]:
     """Returns the baselines of a run, the worst first, then the upper bounds."""
     baselines = measures["baselines"]
 
@@ -85,7 +87,7 @@ def rows_of_baselines(measures: Measures) -> dict[str, Measures]:
     return {kind: baselines[kind] for kind in sorted(baselines, key=order)}
 
 
-def error_table(maps: Mapping[str, Measures]) -> Table:
+def tube_error_page_table(maps: Mapping[str, Measures]) -> Table:
     """Counts right tubes and kinds of errors of each run, at IoU .2 and .5."""
     rows = []
     for name, measures in maps.items():
@@ -95,10 +97,10 @@ def error_table(maps: Mapping[str, Measures]) -> Table:
                 row.append(counts[kind])
             rows.append(row)
     head = ("Run", *map(str.capitalize, ERROR_KINDS))
-    return tables.plain_table("Errors of the tubes", head, rows)
+    return tables.plain_page_table("Errors of the tubes", head, rows)
 
 
-def attention_table(maps: Mapping[str, Measures]) -> Table:
+def attention_page_table(maps: Mapping[str, Measures]) -> Table:
     """Describes each run's attention: how peaked it is, how it moves, its mass on the actor."""
     rows = []
     for name, measures in maps.items():
@@ -113,7 +115,7 @@ def attention_table(maps: Mapping[str, Measures]) -> Table:
         ]
         # Shares of the frame as percentages; the others have no unit.
         for key in ("mass_inside_truth", "area_of_truth", "full_frame_boxes"):
-            row.append(TableCell(percent_text(attention[key]), attention[key]))
+            row.append(TableCell(percent_page_text(attention[key]), attention[key]))
         rows.append(row)
     head = (
         "Run",
@@ -131,4 +133,4 @@ def attention_table(maps: Mapping[str, Measures]) -> Table:
         "share of the mass that moves from one frame to the next. A map moves within a video by "
         "the share of its mass that differs from the mean map of the video."
     )
-    return tables.plain_table("Where attention looks", head, rows, note)
+    return tables.plain_page_table("Where attention looks", head, rows, note)

@@ -46,7 +46,7 @@ class Axis(NamedTuple):
 # ---- numbers -------------------------------------------------------------------------------------
 
 
-def axis_ticks(low: float, high: float, about: int = 5) -> list[float]:
+def plot_axis_ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Returns round numbers within [low, high], about so many."""
     # Ticks are rounded to 12 digits; of a smaller range all would be equal.
     if not high - low > 1e-12:
@@ -203,7 +203,7 @@ def _axes(frame: _Frame, x_axis: Axis, y_axis: Axis) -> list[str]:
         labels_down = 4
     if frame.width > 2 * WIDTH:
         labels_across = 8
-    for tick in axis_ticks(*frame.y, labels_down):
+    for tick in plot_axis_ticks(*frame.y, labels_down):
         y = frame.down(tick)
         label = _axis_number(tick)
         if y_axis.percent:
@@ -211,7 +211,7 @@ def _axes(frame: _Frame, x_axis: Axis, y_axis: Axis) -> list[str]:
         body.append(f'<path d="M{LEFT} {y:.1f}H{right:g}" stroke="{LINE}"/>')
         # 4 units down centre a label of size 11 on its line.
         body.append(svg_text(LEFT - 6, y + 4, label, anchor="end"))
-    for tick in axis_ticks(*frame.x, labels_across):
+    for tick in plot_axis_ticks(*frame.x, labels_across):
         body.append(svg_text(frame.across(tick), bottom + 16, _axis_number(tick)))
     body.append(svg_text(LEFT + (right - LEFT) / 2, frame.height - 6, x_axis.label))
     body.append(f'<path d="M{LEFT} {bottom:g}H{right:g}" stroke="{SOFT}"/>')

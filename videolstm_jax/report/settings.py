@@ -30,7 +30,7 @@ def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         folded.append((f"Settings of {name} (sha256 {digest[:12]})", text))
     complete = empty._replace(folded=tuple(folded))
-    table = setting_differences(settings)
+    table = page_setting_differences(settings)
     if table is None:
         return complete
     return complete._replace(tables=(table,))
@@ -49,7 +49,7 @@ _BASELINES = {"nearest-motion": "flow", "nearest-size": "width, height, length"}
 """What the baselines of the stage `nearest` compare; they have no config.json."""
 
 
-def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
+def page_text_of_inputs(name: str, config: Mapping[str, Any] | None) -> str:
     """Names the streams that a model reads, from its name and its config.json."""
     # A ConvNet reads the stream that its name ends with. Only recurrent models may read two.
     if name == "convnet-rgb":
@@ -82,7 +82,7 @@ def _flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, s
     return fields
 
 
-def setting_differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Table | None:
+def page_setting_differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Table | None:
     """Lists the settings in which runs differ, a column for each run; None where they are equal."""
     runs = list(map(_flat_settings, configs.values()))
     fields = sorted(set().union(*runs))
@@ -94,4 +94,4 @@ def setting_differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Tabl
             rows.append((field, *values))
     if not rows:
         return None
-    return tables.plain_table("Settings in which the runs differ", ("Setting", *configs), rows)
+    return tables.plain_page_table("Settings in which the runs differ", ("Setting", *configs), rows)

@@ -26,7 +26,7 @@ class ConstantAnswer(NamedTuple):
     source: str
 
 
-def headline_result(rows: Sequence[Result]) -> Result | None:
+def page_headline(rows: Sequence[Result]) -> Result | None:
     """Returns the result of the headline and of the confusion matrix; None without results.
 
     A result on videos that the model was trained on is taken only where there is no other.
@@ -58,7 +58,7 @@ def page_opening(
       constant: the constant answer that the headline is compared with, if there is a test list.
     """
     # The page is written after every stage, so there may be no result yet.
-    row = headline_result(rows)
+    row = page_headline(rows)
     facts = _facts(dataset)
     if row is None:
         lead = (
@@ -70,7 +70,7 @@ def page_opening(
     # and what a constant answer reaches.
     headline = (
         f"{row.correct} of {row.total} test videos are named correctly; mean class accuracy "
-        f"{tables.percent_text(row.mean_class)}"
+        f"{tables.percent_page_text(row.mean_class)}"
     )
     if constant:
         headline += f"; always answering {constant.name}: {constant.right} of {row.total}"
@@ -81,7 +81,7 @@ def _lead(
     row: Result, rows: Sequence[Result], constant: ConstantAnswer | None, missing: int
 ) -> str:
     interval = f"95 % interval {100 * row.low:.1f} to {100 * row.high:.1f} %"
-    text = f"{row.name} has an accuracy of {tables.percent_text(row.accuracy)} ({interval})"
+    text = f"{row.name} has an accuracy of {tables.percent_page_text(row.accuracy)} ({interval})"
     # The best of several on the same list is an optimistic estimate: the reader must know.
     rivals = sum(other.kind == row.kind for other in rows)
     if rivals > 1:
@@ -95,7 +95,7 @@ def _lead(
     if constant:
         text += (
             f" Always answering {constant.name}, the commonest class of the {constant.source} "
-            f"list, gives {tables.percent_text(constant.right / row.total)}."
+            f"list, gives {tables.percent_page_text(constant.right / row.total)}."
         )
     if missing:
         text += f" {missing} test videos could not be read and count as wrong."
@@ -146,4 +146,4 @@ def section(rows: Sequence[Result], dataset: Dataset | None) -> Section:
     empty = Section("results", "Results", notices=tuple(notices))
     if not rows:
         return empty
-    return empty._replace(tables=(tables.results_table(rows),))
+    return empty._replace(tables=(tables.page_table(rows),))

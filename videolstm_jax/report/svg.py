@@ -53,7 +53,7 @@ def svg_drawing(width: float, height: float, title: str, body: Sequence[str]) ->
     )
 
 
-def cut_text(content: str, most: int) -> str:
+def cut_page_text(content: str, most: int) -> str:
     """Cuts a text to `most` characters and marks the cut."""
     if len(content) <= most:
         return content

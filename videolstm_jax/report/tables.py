@@ -85,7 +85,7 @@ LOCALISATION_COLUMNS = (
 """Heads of columns and the fields of `Result` they show, left out where no row has a value."""
 
 
-def results_table(rows: Sequence[Result]) -> Table:
+def page_table(rows: Sequence[Result]) -> Table:
     """Makes the table of Sec. 5: accuracies with intervals, and localisation if measured."""
     # What a model is comes first, then how often it is right, then where it looks.
     columns = [
@@ -93,9 +93,9 @@ def results_table(rows: Sequence[Result]) -> Table:
         _text_column("Kind", rows, "kind"),
         _text_column("Reads", rows, "inputs"),
         Column("Right", list(map(_right, rows))),
-        _measure("Accuracy", [row.accuracy for row in rows], percent_text),
+        _measure("Accuracy", [row.accuracy for row in rows], percent_page_text),
         Column("95 % interval", list(map(_interval, rows))),
-        _measure("Mean class accuracy", [row.mean_class for row in rows], percent_text),
+        _measure("Mean class accuracy", [row.mean_class for row in rows], percent_page_text),
     ]
     note = (
         "The interval is Wilson's for this number of test videos. Bold marks the best of a column."
@@ -133,7 +133,7 @@ def _trained_on(row: Result) -> TableCell:
     return TableCell(f"{row.trained_on} / {row.total}", row.trained_on)
 
 
-def percent_text(share: float | None) -> str:
+def percent_page_text(share: float | None) -> str:
     """Formats a share in [0, 1] as a percentage."""
     if share is None:
         return ABSENT
@@ -148,14 +148,14 @@ def _fraction(value: float | None) -> str:
 
 def _interval(row: Result) -> TableCell:
     text = f"{100 * row.low:.1f} to {100 * row.high:.1f}"
-    return TableCell(text, row.low, svg=charts.interval_bar(row.accuracy, row.low, row.high))
+    return TableCell(text, row.low, svg=charts.interval_bar_chart(row.accuracy, row.low, row.high))
 
 
 def _mass(row: Result) -> str:
     # The area of the box is what uniform attention would have in it.
     if row.mass is None or not row.area:
-        return percent_text(row.mass)
-    return f"{percent_text(row.mass)} (of {percent_text(row.area)})"
+        return percent_page_text(row.mass)
+    return f"{percent_page_text(row.mass)} (of {percent_page_text(row.area)})"
 
 
 def _measure(
@@ -191,7 +191,7 @@ def _table(caption: str, columns: Sequence[Column], note: str = "") -> Table:
 # ---- other tables --------------------------------------------------------------------------------
 
 
-def plain_table(
+def plain_page_table(
     caption: str,
     head: Sequence[str],
     rows: Sequence[Sequence[TableCell | str | float | None]],

@@ -10,7 +10,7 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
-from videolstm_jax.localize.saliency import check_attention
+from videolstm_jax.localize.saliency import check_attention_for_boxes
 from videolstm_jax.types import Video
 from videolstm_jax.workdir.layout import Workdir
 
@@ -65,7 +65,7 @@ def load_evaluated_video(work: Workdir, name: str, video: Video, classes: int) -
         return EvaluatedVideo(scores, None, None)
     # The attention may be of another program, so its values are checked too.
     with files.reading(path, "", ValueError):
-        return EvaluatedVideo(scores, check_attention(attention), features, foreground)
+        return EvaluatedVideo(scores, check_attention_for_boxes(attention), features, foreground)
 
 
 def _arrays_problem(

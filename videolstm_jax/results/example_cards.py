@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from videolstm_jax import files
 from videolstm_jax.errors import ConfigError, VideoError
-from videolstm_jax.localize.baselines import tube_coverage_of_cells
-from videolstm_jax.measure.attention_stats import frame_stats, mass_inside
+from videolstm_jax.localize.baselines import box_coverage_by_tubes
+from videolstm_jax.measure.attention_stats import attention_mass_inside, frame_stats
 from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.report import choose, example, page
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
@@ -113,7 +113,7 @@ def _chosen_videos(
     video_of = {video.name: video for video in work_folder.dataset.videos}
     scores = work_folder.scores_of(name, "recurrent")
     predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)
-    rows = choose.choose_videos(scores.label, predicted, confidence, count)
+    rows = choose.choose_page_videos(scores.label, predicted, confidence, count)
     chosen = []
     for row in rows:
         video = video_of[scores.videos[row]]
@@ -170,7 +170,7 @@ def _card(
         Renderer(prediction, example.FILM_SIDE).card,
         # The rate that the model was trained at: its frames are those that have scores.
         fps=run.fps,
-        keep=example.shown_frames(video.frames),
+        keep=example.shown_page_frames(video.frames),
     )
     curves = None
     if attention is not None:
@@ -207,7 +207,9 @@ def _curves(
     curves_by_name = {"entropy": stats.entropy, "peak": stats.peak, "drift": stats.drift}
     if truth:
         size, (length, cells) = (video.height, video.width), attention.shape[:2]
-        mass, area = mass_inside(attention, tube_coverage_of_cells(truth, size, length, cells, fit))
+        mass, area = attention_mass_inside(
+            attention, box_coverage_by_tubes(truth, size, length, cells, fit)
+        )
         curves_by_name |= {"in the true box": mass, example.BOX_AREA: area}
     return curves_by_name
 

@@ -13,8 +13,8 @@ from videolstm_jax.localize.linking import Track
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
 from videolstm_jax.measure.attention_stats import (
     AttentionStats,
+    attention_share_of_full_frames,
     attention_summary,
-    full_frame_share,
 )
 from videolstm_jax.measure.intervals import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
@@ -29,8 +29,8 @@ class LocalizedVideo(NamedTuple):
     """The tubes of one video with all that is measured of them.
 
     `frame_scores` [L, C] reach the last frame; `truth` are the true tubes. `inside` is
-    `attention_stats.mass_inside`, and `baselines` are the tubes to compare with; both are empty
-    where the video has no truth.
+    `attention_stats.attention_mass_inside`, and `baselines` are the tubes to compare with; both
+    are empty where the video has no truth.
     """
 
     video: Video
@@ -155,7 +155,7 @@ def _measure_attention(videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
         if video.inside is not None:
             inside.append(video.inside)
         for track in video.tracks:
-            fractions.append(full_frame_share(track.tube, video.size))
+            fractions.append(attention_share_of_full_frames(track.tube, video.size))
     summary = attention_summary(stats, inside)
     # Of tubes, which a video may have several of.
     summary["full_frame_boxes"] = float(np.mean(fractions))

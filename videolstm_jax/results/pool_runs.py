@@ -49,7 +49,7 @@ def _pool_settings(members: Sequence[PoolPart], run: epath.Path, path: epath.Pat
     if not path.exists():
         return
     _check_fits(members, run)
-    record = files.read_object(path)
+    record = files.read_json_object(path)
     # The training list of the first part has test videos of the others. Each part was evaluated by
     # itself, and its score file marks the videos it was trained on.
     is_changed = record.pop(KEY, None) is not None
@@ -69,7 +69,7 @@ def _check_fits(members: Sequence[PoolPart], run: epath.Path) -> None:
     for part in members:
         path = part.work.path / run / "config.json"
         if path.exists():
-            settings = files.read_object(path).get("config", {}).get("data", {})
+            settings = files.read_json_object(path).get("config", {}).get("data", {})
             fit_of_part[path] = settings.get("fit", "squash")
     if len(set(fit_of_part.values())) > 1:
         texts = []
@@ -84,7 +84,7 @@ def _warnings(members: Sequence[PoolPart], run: epath.Path) -> list[str]:
     for part in members:
         path = part.work.path / run / "config.json"
         if path.exists():
-            for warning in files.read_object(path).get("warnings", ()):
+            for warning in files.read_json_object(path).get("warnings", ()):
                 warnings.append(f"in {part.name} {warning}")
     return warnings
 

@@ -94,7 +94,7 @@ def pooled_overlaps(pool: Workdir) -> dict[str, dict[str, Any]]:
     """Frame IoU of each localised run and of its baselines, and the statistics of its attention."""
     table = {}
     for path in sorted(pool.path.glob("runs/*/map.json")):
-        record = files.read_object(path)
+        record = files.read_json_object(path)
         # No test video has true boxes, so there is nothing to compare.
         if record["model"] is None:
             continue

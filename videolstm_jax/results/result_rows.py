@@ -77,7 +77,9 @@ def _score_files(work: Workdir, configs: dict[str, dict[str, Any]]) -> Iterator[
                 kind = "ConvNet"
             elif name in configs:
                 kind = "recurrent"
-            yield _ScoreFile(path, name, kind, settings.inputs_text(name, configs.get(name)))
+            yield _ScoreFile(
+                path, name, kind, settings.page_text_of_inputs(name, configs.get(name))
+            )
     fused = work.path / "fused"
     if not fused.exists():
         return
@@ -104,7 +106,7 @@ def _result(
     # Without a single test video the share may be anything.
     interval, mean_class = intervals.Interval(0.0, 0.0, 1.0), 0.0
     if total:
-        interval = intervals.wilson(correct, total)
+        interval = intervals.wilson_interval(correct, total)
         mean_class = accuracy.mean_class_accuracy(scores.scores, scores.label, missing=unread)
     trained_on = 0
     if scores.trained is not None:
@@ -119,5 +121,5 @@ def _result(
         high=interval.high,
         mean_class=mean_class,
         trained_on=trained_on,
-        **local.localization_numbers(measures),
+        **local.localization_page_numbers(measures),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from videolstm_jax.measure.intervals import wilson
+from videolstm_jax.measure.intervals import wilson_interval
 
 
 def pooled_localization_text(summary: Mapping[str, Any]) -> str:
@@ -54,7 +54,7 @@ def pooled_text(summary: Mapping[str, Any]) -> str:
 
 
 def _accuracy_lines(name: str, row: Mapping[str, Any]) -> list[str]:
-    share = wilson(row["right"], row["videos"])
+    share = wilson_interval(row["right"], row["videos"])
     # Each part too: the accuracy of all hides one that went wrong.
     shares = []
     for right, videos in row["parts"]:

@@ -94,7 +94,7 @@ def read_results_of_workdir(
         if (folder / "config.json").exists():
             configs[name] = load_config(folder)
         if run_has_measures(folder):
-            maps[name] = files.read_object(folder / "map.json")
+            maps[name] = files.read_json_object(folder / "map.json")
     work_folder = WorkFolderContents(
         work=work,
         dataset=dataset,
@@ -123,9 +123,9 @@ def load_localized_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]
     """Reads the detected tubes of the best class of each video; none before `localize`."""
     path, measures = work.run(run) / "tubes.jsonl", work.run(run) / "map.json"
     if path.exists() and path.stat().length:
-        return choose.tubes_of_best_class(load_detections(path))
+        return choose.shown_tubes_of_best_class(load_detections(path))
     # A run may have no tube, but then its measures have none either.
-    if measures.exists() and files.read_object(measures).get("tubes"):
+    if measures.exists() and files.read_json_object(measures).get("tubes"):
         warn_of_lost_run_result(f"{path} is missing or empty, and {measures} is of its tubes")
     return {}
 

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.clips.balance import label_array
+from videolstm_jax.clips.balance import labels_of_clip_videos
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import gather_rows, share_of
-from videolstm_jax.cluster.watchdog import READING, watchdog, watched_by_video
+from videolstm_jax.cluster.watchdog import READING, watchdog, watchdog_by_video
 from videolstm_jax.config import RunConfig
 from videolstm_jax.files import write_arrays
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.accuracy import (
     accuracy_text,
-    majority_baseline,
+    majority_accuracy,
     mean_class_accuracy,
     top_k,
     trained_accuracy_note,
@@ -123,7 +123,7 @@ def _write_test(
     path = work.run(cfg.run_name) / "scores.npz"
     if scores is None:
         return path
-    label = label_array(videos)
+    label = labels_of_clip_videos(videos)
     _write_states(cfg, model, features, _shown(cfg, videos, scores, label))
     results = Scores(names_of(videos), scores, label, dataset.classes, trained)
     save_scores(path, results)
@@ -155,7 +155,7 @@ def _write_validation(
     scores = _video_scores(cfg, model, features, videos)
     if scores is None:
         return path
-    label = label_array(videos)
+    label = labels_of_clip_videos(videos)
     save_scores(path, Scores(names_of(videos), scores, label, model.classes, trained, part="valid"))
     correct = top_k(scores, label)
     note = trained_accuracy_note(trained)
@@ -167,9 +167,9 @@ def _comparison(
     dataset: Dataset, scores: np.ndarray, label: np.ndarray, missing: Sequence[int] | np.ndarray
 ) -> str:
     """What an accuracy must be compared with where some classes have more videos than others."""
-    train = label_array(dataset.listed("train"))
+    train = labels_of_clip_videos(dataset.listed("train"))
     # The most frequent class of the training list: to take it from the test list would be to look.
-    baseline = majority_baseline(train, label, missing)
+    baseline = majority_accuracy(train, label, missing)
     mean_class = mean_class_accuracy(scores, label, missing=np.array(missing, int))
     return (
         f"mean class accuracy {100 * mean_class:.1f} %; always answering "
@@ -185,7 +185,7 @@ def _write_whole_videos(
     # A process may have no video, where there are fewer videos than processes.
     if not videos:
         return
-    for outputs in watched_by_video(model.whole_videos(features, videos, cfg.eval)):
+    for outputs in watchdog_by_video(model.whole_videos(features, videos, cfg.eval)):
         arrays = {"scores": outputs.scores}
         # What boxes are made of, so that `localize` needs no second pass over the features.
         if outputs.attention is not None:
@@ -203,7 +203,7 @@ def _video_scores(
     progress = ProgressLine(len(own_videos), 0, unit="video")
     rows: dict[str, np.ndarray] = {}
     # A generator: each video counts as soon as it is scored.
-    own_scores = watched_by_video(model.segments(features, own_videos, cfg.data, cfg.eval))
+    own_scores = watchdog_by_video(model.segments(features, own_videos, cfg.data, cfg.eval))
     for video, scores in zip(own_videos, own_scores, strict=True):
         rows[video.name] = scores
         progress.show(len(rows), {}, logged=len(rows) % PROGRESS_EVERY == 0)
@@ -223,7 +223,7 @@ def _shown(
     cfg: RunConfig, videos: Sequence[Video], scores: np.ndarray, label: np.ndarray
 ) -> list[Video]:
     """The videos that the report shows by its rule."""
-    rows = choose.choose_videos(label, scores.argmax(1), scores.max(1), cfg.report.examples)
+    rows = choose.choose_page_videos(label, scores.argmax(1), scores.max(1), cfg.report.examples)
     return [videos[row] for row in rows]
 
 

@@ -15,11 +15,11 @@ from videolstm_jax.clips.blocks import (
     clip_blocks_of_stream,
 )
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.clips.prefetch import prefetched_batches
 from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.errors import FileError
-from videolstm_jax.extraction.convnet_scores import save_convnet_scores
+from videolstm_jax.extraction.convnet_scores import save_extracted_convnet_scores
 from videolstm_jax.extraction.sharing import (
     extracted_stream_folders,
     one_shard_at_a_time,
@@ -33,11 +33,11 @@ from videolstm_jax.extraction.stores import (
     ExtractionJob,
     backbone_to_extract_with,
     extracted_features_of_images,
-    open_stores_to_fill,
+    open_stores_to_extract_to,
     write_extracted_features,
 )
 from videolstm_jax.extraction.unfinished import (
-    mirrored_feature_bytes,
+    mirrored_bytes_to_extract,
     views_to_extract,
     views_without_features,
 )
@@ -108,7 +108,7 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     # Two workers that both make the settings of a store would mix them.
     with one_shard_at_a_time(job, streams):
         for stream, backbone in fitted.items():
-            backbones[stream] = open_stores_to_fill(job, backbone, stream)
+            backbones[stream] = open_stores_to_extract_to(job, backbone, stream)
     views = views_to_extract(job, backbones)
     videos = []
     for video in job.dataset.videos:
@@ -160,7 +160,7 @@ def _print_mirrored(
     backbones: Mapping[str, BackboneWithStores],
 ) -> None:
     """Prints, before the first frame is read, what mirrored features will take on disk."""
-    count, size = mirrored_feature_bytes(videos, views, backbones)
+    count, size = mirrored_bytes_to_extract(videos, views, backbones)
     if not count:
         return
     print(
@@ -210,7 +210,7 @@ def _write_features(
     frames = finished_videos = finished_views = 0
     # Of the blocks of the current video; blocks of its views come in turn.
     features: dict[View, list[dict[str, np.ndarray]]] = {"filmed": [], "mirrored": []}
-    for block in prefetch(blocks, depth=_PREFETCHED_BLOCKS):
+    for block in prefetched_batches(blocks, depth=_PREFETCHED_BLOCKS):
         backbone = backbones[block.stream]
         features[block.view].append(extracted_features_of_images(block.images, backbone))
         if not block.is_last:
@@ -230,7 +230,7 @@ def _write_features(
 
 def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
     """Finishes the stores of a stream and writes the scores of its backbone."""
-    pace.warn_of_flow(backbone.writers["filmed"]["logits"].noted("motion"), "extract")
+    pace.warn_of_flow_cost(backbone.writers["filmed"]["logits"].noted("motion"), "extract")
     stores = _finish_view(job, backbone, "filmed")
     if "mirrored" in job.views:
         _finish_view(job, backbone, "mirrored")
@@ -241,7 +241,7 @@ def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
     if not job.cfg.eval.allow_missing:
         unread = load_labels_of_bad_videos(job.work, job.dataset.classes)
     stream = backbone.images.stream
-    save_convnet_scores(
+    save_extracted_convnet_scores(
         stores["logits"],
         job.dataset,
         job.work.convnet(stream),

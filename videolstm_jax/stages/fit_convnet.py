@@ -17,7 +17,7 @@ from videolstm_jax.clips import balance
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import frame_batch_videos, frame_batches
-from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.clips.prefetch import prefetched_batches
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import ConvNetConfig, RunConfig
@@ -29,16 +29,16 @@ from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
-from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, backbone_picture_fit
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, network_picture_fit
 from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.checkpoints.checkpoint import latest_checkpoint_step
-from videolstm_jax.train.identity import convnet_identity
+from videolstm_jax.train.identity import training_identity_of_convnet
 from videolstm_jax.train.loop import fit
-from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
+from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate_on_mesh
 from videolstm_jax.train.numerics.divergence import print_divergence
-from videolstm_jax.train.optim import convnet_optimizer, is_frozen
+from videolstm_jax.train.optim import is_frozen_in_training, optimizer_of_convnet
 from videolstm_jax.train.record import Plan
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.types import Dataset, PyTree, Video, names_of
 from videolstm_jax.workdir.config_json import save_config
@@ -175,7 +175,7 @@ def _frame_reader(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Fr
     return FrameReader(
         cfg.data.stream,
         cfg.convnet.image_size,
-        fit=backbone_picture_fit(cfg.data.fit, cfg.data.stream, cfg.convnet.preprocessing),
+        fit=network_picture_fit(cfg.data.fit, cfg.data.stream, cfg.convnet.preprocessing),
         flow=work.flow,
         fps=cfg.data.fps,
         online=online,
@@ -210,7 +210,7 @@ def _batches(backbone: _Fit) -> FrameBatches:
             workers=cfg.data.workers,
         )
         # Frames are read and prepared in a thread of its own, while the network is trained.
-        return prefetch(_prepared(network, batches))
+        return prefetched_batches(_prepared(network, batches))
 
     return batches_from
 
@@ -229,9 +229,9 @@ def _prepared(
 def _train(backbone: _Fit, mesh: Mesh) -> None:
     """Trains from the last checkpoint in the folder, or from the starting point."""
     cfg, classes = backbone.cfg, backbone.dataset.classes
-    tx = convnet_optimizer(cfg.convnet)
+    tx = optimizer_of_convnet(cfg.convnet)
     # `fit` replaces it by the last checkpoint, where there is one of the same identity.
-    state = replicate(new_train_state(backbone.start.params, tx), mesh)
+    state = replicate_on_mesh(new_training_state(backbone.start.params, tx), mesh)
     apply = _with_frozen_layers(backbone.network.apply, cfg.convnet)
     weights = balance.class_weights_for_loss(cfg.train.balance, backbone.videos, len(classes))
     loss = convnet_loss(apply, class_weights=weights)
@@ -240,7 +240,7 @@ def _train(backbone: _Fit, mesh: Mesh) -> None:
         steps=cfg.convnet.steps,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,
-        identity=convnet_identity(cfg, classes, backbone.inputs()),
+        identity=training_identity_of_convnet(cfg, classes, backbone.inputs()),
         about={},
         nonfinite=cfg.train.nonfinite,
         hash_every=cfg.train.hash_every,
@@ -256,7 +256,7 @@ def _with_frozen_layers(apply: Callable[..., Any], cfg: ConvNetConfig) -> Callab
     def apply_frozen(params: PyTree, *args: Any, **options: Any) -> Any:
         layers = {}
         for layer, leaves in params.items():
-            if is_frozen(cfg, layer):
+            if is_frozen_in_training(cfg, layer):
                 # The optimiser leaves them alone too, but only after their gradients were computed.
                 leaves = jax.lax.stop_gradient(leaves)
             layers[layer] = leaves

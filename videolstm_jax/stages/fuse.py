@@ -15,7 +15,7 @@ from videolstm_jax.files import reading
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.accuracy import top_k, trained_accuracy_note
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
-from videolstm_jax.measure.intervals import wilson
+from videolstm_jax.measure.intervals import wilson_interval
 from videolstm_jax.results.validation_search import ValidationSearch, search_fusion_of_results
 from videolstm_jax.score_files.fusion_record import (
     FusionRecord,
@@ -255,6 +255,6 @@ def _accuracy(scores: np.ndarray, label: Sequence[int], missing: int) -> str:
         return "no videos"
     # They have no scores, but were to be classified: whoever skips hard videos gains nothing.
     correct, total = top_k(scores, label), len(label) + missing
-    share = wilson(correct, total)
+    share = wilson_interval(correct, total)
     low, high = 100 * share.low, 100 * share.high
     return f"{correct:>5} of {total} right, {100 * share.value:.2f} % ({low:.1f} to {high:.1f})"

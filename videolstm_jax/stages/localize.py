@@ -22,13 +22,17 @@ from videolstm_jax.dataset.training_list import scores_of_checked_videos
 from videolstm_jax.errors import FileError
 from videolstm_jax.flow_images.flow_index import check_flow
 from videolstm_jax.localize.baseline_tubes import baseline_tubes
-from videolstm_jax.localize.baselines import tube_coverage_of_cells
-from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
+from videolstm_jax.localize.baselines import box_coverage_by_tubes
+from videolstm_jax.localize.inputs import (
+    localizer_flow_without_camera,
+    localizer_input,
+    localizer_input_of_flow,
+)
 from videolstm_jax.localize.linking import Track
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.lock.team_writer import team_writer
-from videolstm_jax.measure.attention_stats import attention_stats, mass_inside
+from videolstm_jax.measure.attention_stats import attention_mass_inside, attention_stats
 from videolstm_jax.results import evaluated
 from videolstm_jax.results.box_settings import box_settings_of_results
 from videolstm_jax.results.localized import (
@@ -225,7 +229,7 @@ def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list
     if settings.input == "motion":
         # Read only where it is used: it is most of what this stage reads.
         cells = stored.attention.shape[1]
-        flow = read_flow_maps(task.work, video, cells, task.fit, camera_free_flow)
+        flow = read_flow_maps(task.work, video, cells, task.fit, localizer_flow_without_camera)
     path = task.work.evaluated_video(task.cfg.run_name, video.name)
     with files.reading(path, "", ValueError):
         maps = localizer_input(
@@ -242,7 +246,7 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
     true_tubes = localized.true_tubes
     # The cells of the attention that true boxes cover, so that the mass inside needs no boxes of
     # its own.
-    covered = tube_coverage_of_cells(true_tubes, localized.size, len(attention), cells, task.fit)
+    covered = box_coverage_by_tubes(true_tubes, localized.size, len(attention), cells, task.fit)
     tubes = baseline_tubes(
         true_tubes,
         localized.size,
@@ -255,8 +259,8 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
             settings=task.cfg.localize,
             fit=task.fit,
         ),
-        flow=read_flow_maps(task.work, video, cells, task.fit, flow_magnitude),
+        flow=read_flow_maps(task.work, video, cells, task.fit, localizer_input_of_flow),
         train_box=task.train_boxes.get(video.name),
         fit=task.fit,
     )
-    return localized._replace(inside=mass_inside(attention, covered), baselines=tubes)
+    return localized._replace(inside=attention_mass_inside(attention, covered), baselines=tubes)

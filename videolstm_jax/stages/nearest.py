@@ -12,23 +12,23 @@ from collections.abc import Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.clips.balance import label_array
+from videolstm_jax.clips.balance import labels_of_clip_videos
 from videolstm_jax.config import RunConfig
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.flow_images.flow_index import check_flow
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.accuracy import (
     accuracy_text,
-    chance_level,
-    majority_baseline,
+    chance_accuracy,
+    majority_accuracy,
     top_k,
 )
 from videolstm_jax.measure.nearest import (
     SIZE_BASELINE,
-    motion_energy,
+    nearest_motion_energy,
     nearest_scores,
-    size_and_length_of_videos,
-    size_baseline_warning,
+    nearest_size_and_length,
+    nearest_size_warning,
 )
 from videolstm_jax.types import Dataset, Scores, Video, names_of
 from videolstm_jax.workdir.dataset_json import load_dataset, load_labels_of_bad_videos
@@ -77,7 +77,7 @@ def _write_scores(cfg: RunConfig, work: Workdir, dataset: Dataset) -> None:
         check_flow(work, [*train, *test], cfg.data.verify)
         energies = _energies(work, train), _energies(work, test)
         scores = _save_scores(work, NAME, dataset, *energies)
-        text = accuracy_text(scores, label_array(test), missing)
+        text = accuracy_text(scores, labels_of_clip_videos(test), missing)
         print(f"nearest neighbour on motion energy: {text}", flush=True)
 
 
@@ -89,13 +89,13 @@ def _score_sizes(work: Workdir, dataset: Dataset, missing: Sequence[int] | np.nd
         if not video.width or not video.height:
             return
     scores = _save_scores(work, SIZE_BASELINE, dataset, _sizes(train), _sizes(test))
-    label = label_array(test)
+    label = labels_of_clip_videos(test)
     print(
         f"nearest neighbour on size and length: {accuracy_text(scores, label, missing)}", flush=True
     )
-    constant = majority_baseline(label_array(train), label, missing)
-    chance = chance_level(constant, len(dataset.classes))
-    warning = size_baseline_warning(top_k(scores, label), constant.total, chance)
+    constant = majority_accuracy(labels_of_clip_videos(train), label, missing)
+    chance = chance_accuracy(constant, len(dataset.classes))
+    warning = nearest_size_warning(top_k(scores, label), constant.total, chance)
     if warning:
         print(f"nearest: warning: {warning}", flush=True)
 
@@ -105,8 +105,10 @@ def _save_scores(
 ) -> np.ndarray:
     """Scores the test list by its rows [V, F] and those of the training list [n, F]."""
     train, test = dataset.part("train"), dataset.part("test")
-    scores = nearest_scores(train_rows, label_array(train), test_rows, len(dataset.classes))
-    table = Scores(names_of(test), scores, label_array(test), dataset.classes)
+    scores = nearest_scores(
+        train_rows, labels_of_clip_videos(train), test_rows, len(dataset.classes)
+    )
+    table = Scores(names_of(test), scores, labels_of_clip_videos(test), dataset.classes)
     save_scores(work.run(name) / "scores.npz", table)
     return scores
 
@@ -116,7 +118,7 @@ def _sizes(videos: Sequence[Video]) -> np.ndarray:
     rows = []
     for video in videos:
         rows.append((video.width, video.height, video.frames))
-    return size_and_length_of_videos(*np.array(rows).T)
+    return nearest_size_and_length(*np.array(rows).T)
 
 
 def _energies(work: Workdir, videos: Sequence[Video]) -> np.ndarray:
@@ -127,5 +129,5 @@ def _energies(work: Workdir, videos: Sequence[Video]) -> np.ndarray:
         flow = read_flow(work.flow / f"{video.name}.zip", 0, pairs)
         # A grid of the same number of cells for every video, whatever its size, as distances
         # between rows need.
-        rows.append(motion_energy(flow.astype(np.float32) - NO_MOTION).ravel())
+        rows.append(nearest_motion_energy(flow.astype(np.float32) - NO_MOTION).ravel())
     return np.stack(rows)

@@ -93,7 +93,7 @@ def _draw(results: _RunResults, video: Video, path: epath.Path, side: int) -> No
     # The strip keeps its few frames while the film is drawn: the video is decoded once.
     large, small = Renderer(prediction, side), Renderer(prediction, side // 2)
     frames = write_film(path, video, large.card, fps=results.run.fps, keep=small.strip_frames())
-    files.write_bytes(path.with_suffix(".png"), encoded.encoded_still(small.strip(frames)))
+    files.write_bytes(path.with_suffix(".png"), encoded.still_of_picture(small.strip(frames)))
 
 
 def _listed_videos(work: Workdir, dataset: Dataset, names: Sequence[str]) -> list[Video]:
@@ -122,5 +122,5 @@ def _chosen_names(work: Workdir, name: str, count: int) -> tuple[str, ...]:
     """Names of test videos, chosen by the rule of the page."""
     scores = load_scores(work.scores(name))
     predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)
-    rows = choose.choose_videos(scores.label, predicted, confidence, count)
+    rows = choose.choose_page_videos(scores.label, predicted, confidence, count)
     return tuple(scores.videos[row] for row in rows)

@@ -15,7 +15,7 @@ from videolstm_jax.cluster import team
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import scan
 from videolstm_jax.dataset.decoding import VideoDecoder
-from videolstm_jax.dataset.prepared import listing_settings, video_fingerprints
+from videolstm_jax.dataset.prepared import dataset_listing_settings, video_fingerprints
 from videolstm_jax.dataset.tfds import export
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
@@ -91,11 +91,11 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     listed, bad_rows = scan.scan_videos(cfg.data, seed=cfg.seed, root=root)
     # Boxes are read twice. Wrong ones are refused now, before hours of work; but only decoding
     # tells how many frames there are to have boxes.
-    scan.read_true_tubes_of_folder(cfg.data, _endless(listed), root=root)
+    scan.read_dataset_true_tubes(cfg.data, _endless(listed), root=root)
 
     sample = FlowSample(cfg.flow.bound, {})
     if cfg.flow.percentile:
-        sample = flow_writing.sample_flow_bound(cfg, listed)
+        sample = flow_writing.sample_stored_flow_bound(cfg, listed)
     settings = flow_settings(cfg, sample.bound)
     claim_flow_folder(work.flow / "settings.json", settings)
     on_listed(listed)
@@ -120,13 +120,13 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
 
     # What videos claim about their length is often wrong; from here on it is what was decoded.
     dataset = decoder.good_videos(listed, frames)
-    tubes = scan.read_true_tubes_of_folder(cfg.data, dataset, root=root)
+    tubes = scan.read_dataset_true_tubes(cfg.data, dataset, root=root)
     bad_rows = sorted([*bad_rows, *decoder.bad_rows], key=lambda row: row["name"])
     beside = []
     for path, rows in ((work.bad, bad_rows), (work.truth, tubes)):
         if rows:
             beside.append(path.name)
-    settings_of_list = listing_settings(cfg.data)
+    settings_of_list = dataset_listing_settings(cfg.data)
     save_dataset(work.dataset, dataset, settings=settings_of_list, beside=beside)
     _write_or_remove(work.bad, bad_rows, _write_sealed)
     _write_or_remove(work.truth, tubes, save_detections)

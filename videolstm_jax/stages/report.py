@@ -14,11 +14,11 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.clips.balance import label_array
+from videolstm_jax.clips.balance import labels_of_clip_videos
 from videolstm_jax.config import RunConfig
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure import accuracy
-from videolstm_jax.measure.nearest import SIZE_BASELINE, size_baseline_warning
+from videolstm_jax.measure.nearest import SIZE_BASELINE, nearest_size_warning
 from videolstm_jax.report import classes, curves, local, page, settings, summary
 from videolstm_jax.report.tables import Result
 from videolstm_jax.results import work_contents
@@ -54,7 +54,7 @@ def _write_page(cfg: RunConfig, work: Workdir, contents: WorkFolderContents) -> 
         _results(contents, rows),
         examples,
         curves.section(*work_contents.load_metrics_of_results(work)),
-        _classes(contents, summary.headline_result(rows)),
+        _classes(contents, summary.page_headline(rows)),
         local.section(contents.maps),
         settings.section(contents.configs),
     )
@@ -79,8 +79,11 @@ def _constant_answer(contents: WorkFolderContents) -> summary.ConstantAnswer | N
     dataset = contents.dataset
     if dataset is None:
         return None
-    train, test = label_array(dataset.listed("train")), label_array(dataset.listed("test"))
-    baseline = accuracy.majority_baseline(train, test)
+    train, test = (
+        labels_of_clip_videos(dataset.listed("train")),
+        labels_of_clip_videos(dataset.listed("test")),
+    )
+    baseline = accuracy.majority_accuracy(train, test)
     source = "training"
     # A pool of several pipelines has no training list of its own.
     if not len(train):
@@ -112,8 +115,8 @@ def _size_notices(contents: WorkFolderContents, rows: Sequence[Result]) -> list[
     for row in rows:
         if row.name == SIZE_BASELINE and constant is not None:
             baseline = accuracy.MajorityBaseline(0, constant.right, row.total)
-            chance = accuracy.chance_level(baseline, len(contents.dataset.classes))
-            warning = size_baseline_warning(row.correct, row.total, chance)
+            chance = accuracy.chance_accuracy(baseline, len(contents.dataset.classes))
+            warning = nearest_size_warning(row.correct, row.total, chance)
             if warning:
                 notices.append(f"{row.name}: {warning}.")
     return notices

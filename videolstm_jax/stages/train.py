@@ -22,11 +22,11 @@ from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.results.evaluated import is_result, remove_results
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_checkpoint_step
 from videolstm_jax.train.loop import fit
-from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
+from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate_on_mesh
 from videolstm_jax.train.numerics.divergence import print_divergence
-from videolstm_jax.train.optim import optimizer, with_block_rate
+from videolstm_jax.train.optim import optimizer, optimizer_with_block_rate
 from videolstm_jax.train.record import Plan
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.trained.foreground import foreground_entry, foreground_of_store
 from videolstm_jax.trained.model import TrainedModel
@@ -113,8 +113,8 @@ def _fit(training: TrainingInputs, plan: Plan, mesh: Mesh) -> None:
     cfg, model = training.cfg, training.model
     optimize = optimizer(cfg.optim, cfg.train.steps)
     if model.block is not None:
-        optimize = with_block_rate(optimize, cfg.train.backbone_rate)
-    state = replicate(new_train_state(model.params, optimize), mesh)
+        optimize = optimizer_with_block_rate(optimize, cfg.train.backbone_rate)
+    state = replicate_on_mesh(new_training_state(model.params, optimize), mesh)
     classes = len(training.dataset.classes)
     # The functions read float16, so that half the bytes are sent to the devices.
     loss = model_loss(

@@ -14,7 +14,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.features.shards import ALONE, Shard
-from videolstm_jax.files import read_object, write_json
+from videolstm_jax.files import read_json_object, write_json
 from videolstm_jax.flow import batched
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.flow_images.flow_index import read_flow_index
@@ -121,7 +121,7 @@ def _keep_settings(cfg: RunConfig, path: epath.Path) -> None:
     if not path.exists():
         write_json(path, settings, sealed=True)
         return
-    stored = read_object(path)
+    stored = read_json_object(path)
     for name, value in settings.items():
         if stored.get(name) != value:
             raise FileError(
@@ -144,7 +144,7 @@ def _write_trajectories(
     for video, frames in zip(videos, decoded, strict=True):
         # A generator: `improved_trajectories` takes the flow pair by pair, and `write_trajectories`
         # writes what has ended, so that no video's flow lies in memory at once.
-        flow = batched.flow_in_pair_order(frames, method)
+        flow = batched.flow_pairs_in_order(frames, method)
         blocks = improved_trajectories(frames, flow, settings)
         if cfg.idt.limit:
             # The same sample whatever the seed of a run is: all runs share the trajectories.

@@ -44,13 +44,13 @@ def draw_stick_clip(
     fine = 3 if size <= 96 else 2
     side = size * fine
     sway = scenery.camera_sway(scene, size)
-    wall = scenery.draw_background(scene.background, side, round(scenery.MARGIN * side))
+    wall = scenery.draw_scene_background(scene.background, side, round(scenery.MARGIN * side))
     palette = figure.figure_palette(actor)
     frames = []
     boxes = []
     for t in range(len(joints)):
         canvas = scenery.visible_scene_part(wall, sway[t] * fine, side)
-        scenery.draw_distractor(canvas, scene, t, sway[t] / size)
+        scenery.draw_scene_distractor(canvas, scene, t, sway[t] / size)
         at = (joints[t] + sway[t]) * fine
         person = figure.draw_figure(at, near[t], facing, actor, scene.stature * side, side)
         mask = _paste_actor(canvas, person, palette)

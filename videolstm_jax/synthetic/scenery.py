@@ -27,7 +27,7 @@ def camera_sway(scene: Scene, size: int) -> np.ndarray:
     return np.clip(path * scene.jitter * size, -limit, limit)
 
 
-def draw_background(background: Background, side: int, margin: int) -> Image.Image:
+def draw_scene_background(background: Background, side: int, margin: int) -> Image.Image:
     """Draws the wall, the floor and the shapes before them, with `margin` more on each side."""
     draw = np.random.default_rng(background.seed)
     # Drawn once for the clip, with all that the camera will ever show.
@@ -92,7 +92,7 @@ def visible_scene_part(wall: Image.Image, sway: np.ndarray, side: int) -> Image.
     return wall.crop((left, top, left + side, top + side))
 
 
-def draw_distractor(canvas: Image.Image, scene: Scene, t: int, sway: np.ndarray) -> None:
+def draw_scene_distractor(canvas: Image.Image, scene: Scene, t: int, sway: np.ndarray) -> None:
     """Draws the object that passes on frame t, mixed with the wall's colour where it is faint.
 
     `sway` [2] is the camera's, as a share of the side.

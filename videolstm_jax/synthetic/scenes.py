@@ -174,7 +174,7 @@ def sample_actor(draw: np.random.Generator, level: Difficulty) -> Actor:
     )
 
 
-def sample_background(draw: np.random.Generator, level: Difficulty) -> Background:
+def sample_scene_background(draw: np.random.Generator, level: Difficulty) -> Background:
     """Draws a background."""
     # The draws below are made in the order of the fields. In another order, the same seed would
     # give another set; this is true of every function here.
@@ -222,7 +222,7 @@ def sample_scene(draw: np.random.Generator, level: Difficulty, actor: Actor) -> 
         jitter=level.jitter,
         noise=level.noise,
         seed=int(draw.integers(2**31)),
-        background=sample_background(draw, level),
+        background=sample_scene_background(draw, level),
         distractor=distractor,
     )
 

@@ -154,7 +154,7 @@ def _is_complete(folder: epath.Path, record: dict[str, Any]) -> bool:
       ConfigError: it holds another set, or videos without the settings they were made with.
     """
     if (folder / _MARKER).exists():
-        before = files.read_object(folder / _MARKER)
+        before = files.read_json_object(folder / _MARKER)
         differences = []
         for name, value in record.items():
             if before.get(name) != value:

@@ -74,7 +74,7 @@ def sample_stick_clip(spec: ClipSpec) -> tuple[scenes.Actor, scenes.Scene]:
     draw = _random(spec, "scene", label, spec.test, spec.number)
     scene = scenes.sample_scene(draw, level, actor)
     if draw.uniform() < spec.context:
-        background = scenes.sample_background(_random(spec, "context", label), level)
+        background = scenes.sample_scene_background(_random(spec, "context", label), level)
         scene = scene._replace(background=background)
     return actor, scene
 

@@ -15,7 +15,7 @@ from videolstm_jax.core import engines
 from videolstm_jax.core.cell import bind, scale_attention
 from videolstm_jax.core.checks import POINT_LAYERS
 from videolstm_jax.core.model import make_model
-from videolstm_jax.core.unroll import swap_time
+from videolstm_jax.core.unroll import swap_time_for_scan
 from videolstm_jax.types import CellOut, Clip, Inputs, Output, Params
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class CellCase:
         cell = bind(
             scale_attention(self.cell, self.cfg.attention_scale), engines.im2col_convolution
         )
-        drive = cell.drive(self.params.cell, jax.tree.map(swap_time, self.clip.inputs))
+        drive = cell.drive(self.params.cell, jax.tree.map(swap_time_for_scan, self.clip.inputs))
         carry = self.cell.zeros(self.cfg, BATCH)
         outs = []
         for t in range(FRAMES):

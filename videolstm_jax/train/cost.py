@@ -20,9 +20,9 @@ from videolstm_jax.nn.network import tapped_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train import mesh
-from videolstm_jax.train.optim import convnet_optimizer, optimizer
-from videolstm_jax.train.sizes import sized_model
-from videolstm_jax.train.state import new_train_state
+from videolstm_jax.train.optim import optimizer, optimizer_of_convnet
+from videolstm_jax.train.sizes import model_sized_for_training
+from videolstm_jax.train.state import new_training_state
 from videolstm_jax.types import Clip, Inputs
 
 if TYPE_CHECKING:
@@ -79,13 +79,13 @@ def measure_pace(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) ->
         convnets[stream] = timed[convnet]
     cells: dict[ModelConfig, float] = {}
     for run in runs:
-        sizes = model_sizes(run, dataset)
+        sizes = sizes_of_training_features(run, dataset)
         if sizes not in cells:
             cells[sizes] = _model_seconds(sizes, run.data.batch)
     return Pace(convnets, cells)
 
 
-def estimate_stage_cost(
+def estimate_training_cost(
     stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace
 ) -> StageCost | None:
     """The cost of `fit_convnet`, `extract`, `train` or `evaluate` from nothing; else None.
@@ -110,13 +110,13 @@ def estimate_stage_cost(
 
 def _devices(cfg: RunConfig) -> int:
     """Devices that a training is spread over."""
-    return cfg.train.devices or mesh.device_count()
+    return cfg.train.devices or mesh.mesh_device_count()
 
 
 def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     channels = STREAM_CHANNELS[cfg.data.stream]
     init = image_network(cfg.convnet, channels, len(dataset.classes)).init
-    checkpoint = _state_bytes(init, convnet_optimizer(cfg.convnet))
+    checkpoint = _state_bytes(init, optimizer_of_convnet(cfg.convnet))
     frames = cfg.convnet.steps * cfg.convnet.batch
     # Frozen layers are not passed backwards.
     passes = 1 if cfg.convnet.train_layers == "last" else _PASSES_PER_UPDATE
@@ -148,7 +148,7 @@ def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
 
 
 def _train(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
-    sizes = model_sizes(cfg, dataset)
+    sizes = sizes_of_training_features(cfg, dataset)
     checkpoint = _state_bytes(make_model(sizes).init, optimizer(cfg.optim, cfg.train.steps))
     frames = cfg.train.steps * cfg.data.batch * cfg.data.frames
     seconds = _PASSES_PER_UPDATE * frames * pace.cells[sizes] / _devices(cfg)
@@ -158,7 +158,7 @@ def _train(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
 
 
 def _evaluate(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
-    sizes = model_sizes(cfg, dataset)
+    sizes = sizes_of_training_features(cfg, dataset)
     clips, test_frames = 0, 0
     for video in dataset.videos:
         if video.part != "test":
@@ -187,7 +187,7 @@ _ESTIMATES: Mapping[str, Callable[[RunConfig, Dataset, Pace], StageCost]] = {
 # ---- sizes ---------------------------------------------------------------------------------------
 
 
-def model_sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
+def sizes_of_training_features(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
     """The settings of a run's model with the sizes of its features.
 
     Args:
@@ -204,13 +204,13 @@ def model_sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
     motion = None
     if layers.motion:
         motion = shape_of("flow", layers.motion)
-    return sized_model(cfg.model, shape_of(cfg.data.stream, layers.x), motion, classes)
+    return model_sized_for_training(cfg.model, shape_of(cfg.data.stream, layers.x), motion, classes)
 
 
 def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
     """Bytes of one checkpoint."""
     # Shapes alone: a state of VGG would fill half a gigabyte for a number.
-    state = jax.eval_shape(lambda key: new_train_state(init(key), tx), jax.random.key(0))
+    state = jax.eval_shape(lambda key: new_training_state(init(key), tx), jax.random.key(0))
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
 
 

@@ -14,7 +14,7 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
-from videolstm_jax.train.cost import Pace, model_sizes
+from videolstm_jax.train.cost import Pace, sizes_of_training_features
 from videolstm_jax.types import Clip, Inputs
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def pace_of_teraflops(
         convnets[stream] = _convnet_flops(convnet_of(cfg, stream), stream, classes) / rate
     cells = {}
     for run in runs:
-        sizes = model_sizes(run, dataset)
+        sizes = sizes_of_training_features(run, dataset)
         if sizes not in cells:
             cells[sizes] = _model_flops(sizes) / rate
     return Pace(convnets, cells)

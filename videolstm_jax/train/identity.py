@@ -67,7 +67,7 @@ def training_identity(
     return identity
 
 
-def convnet_identity(
+def training_identity_of_convnet(
     cfg: RunConfig, classes: Sequence[str], fingerprints: Mapping[str, str]
 ) -> dict[str, Any]:
     """The identity of the training of a backbone.

@@ -86,7 +86,7 @@ class MetricsLog:
         print(text, file=sys.stderr, flush=True)
 
 
-def last_logged_step(path: PathLike) -> int:
+def last_logged_training_step(path: PathLike) -> int:
     """The highest step in a metrics.jsonl; 0 where there is none, or no such file."""
     path = epath.Path(path)
     if not path.exists():
@@ -148,7 +148,7 @@ class ProgressLine:
         if not due and not last:
             return
         self._shown = now
-        line = f"{self._unit} {step}/{self._total}  {metrics_text(values, '  ')}"
+        line = f"{self._unit} {step}/{self._total}  {training_metrics_text(values, '  ')}"
         counted = step - self._start
         if counted:
             rate = counted / max(now - self._begun, 1e-9)
@@ -168,7 +168,7 @@ class ProgressLine:
         print(text, file=self._out, flush=True)
 
 
-def metrics_text(values: Mapping[str, float], separator: str) -> str:
+def training_metrics_text(values: Mapping[str, float], separator: str) -> str:
     """Names and values in one line, such as `valid accuracy 0.52`."""
     texts = []
     for name, value in values.items():

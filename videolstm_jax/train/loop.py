@@ -20,10 +20,10 @@ from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
 from videolstm_jax.train.checkpoints.resume import (
     Restored,
-    check_resume,
-    remove_unfinished_saves,
+    check_training_resume,
+    remove_unfinished_checkpoints,
     restore_same_checkpoint,
-    warn_of_lost_best,
+    warn_of_lost_best_checkpoint,
 )
 from videolstm_jax.train.graft import named_param_leaves
 from videolstm_jax.train.mesh import batch_on_mesh
@@ -111,9 +111,9 @@ def _restored(
     # Process 0 makes the folders, and removes what is unfinished in them. The others open them when
     # that is done.
     with team.current_team().first_goes_first("the folder of checkpoints"):
-        check_resume(folder, plan.resume)
+        check_training_resume(folder, plan.resume)
         if team.current_team().is_first:
-            remove_unfinished_saves(folder)
+            remove_unfinished_checkpoints(folder)
         checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
         best = None
         if plan.keep_best:
@@ -130,7 +130,7 @@ def _check_best(
     if best is None:
         return
     if best.latest is None:
-        warn_of_lost_best(best.folder, restored, plan.save_every)
+        warn_of_lost_best_checkpoint(best.folder, restored, plan.save_every)
         return
     try:
         best.check(restored.state, identity=plan.identity)

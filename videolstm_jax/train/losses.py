@@ -50,7 +50,7 @@ def frame_xent(
     return _mean(_weighted(_xent(logits, label), label, class_weights), weight)
 
 
-def frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
+def training_frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
     """The share of existing frames whose highest logit is the class of the clip.
 
     Args:

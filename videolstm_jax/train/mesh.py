@@ -35,7 +35,7 @@ def data_mesh(devices: int, batch: int, shards: int = 0) -> Mesh:
             "`cluster.start.join_processes` in place of `jax.distributed.initialize`"
         )
     present = _present_devices()
-    taken = devices or device_count()
+    taken = devices or mesh_device_count()
     if taken > len(present):
         where = "this machine shows" if processes == 1 else f"{processes} processes have"
         raise ConfigError(
@@ -61,7 +61,7 @@ def _present_devices() -> list[jax.Device]:
     return sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
 
 
-def device_count() -> int:
+def mesh_device_count() -> int:
     """The devices that a training takes where `train.devices` is 0: those of all processes."""
     return len(jax.devices())
 
@@ -111,13 +111,13 @@ def batched_sharding(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
-def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
+def replicate_on_mesh(tree: PyTree, mesh: Mesh) -> PyTree:
     """Puts the whole tree on every device of the mesh; all processes must have the same tree."""
     sharding = replicated_sharding(mesh)
-    return jax.tree.map(lambda leaf: placed_array(leaf, sharding), tree)
+    return jax.tree.map(lambda leaf: array_placed_on_mesh(leaf, sharding), tree)
 
 
-def placed_array(leaf: Any, sharding: Any) -> jax.Array:
+def array_placed_on_mesh(leaf: Any, sharding: Any) -> jax.Array:
     """The whole array on devices, also of other processes, which must have the same array."""
     # Of this process alone, which is what `device_put` is for.
     if sharding is None or sharding.is_fully_addressable:
@@ -127,7 +127,7 @@ def placed_array(leaf: Any, sharding: Any) -> jax.Array:
     return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
 
-def local_copy_of_state(tree: PyTree) -> PyTree:
+def local_copy_of_training_state(tree: PyTree) -> PyTree:
     """A replicated tree on one device of this process, for work that each process does alone."""
     # Every device has the whole array, so the first one is as good as any.
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)

@@ -51,7 +51,7 @@ def optimizer(cfg: OptimConfig, steps: int) -> optax.GradientTransformation:
     return _with_standard_promotion(optax.chain(*transforms))
 
 
-def with_block_rate(
+def optimizer_with_block_rate(
     tx: optax.GradientTransformation, factor: float
 ) -> optax.GradientTransformation:
     """The same for `JointParams`, with another learning rate of their block.
@@ -72,7 +72,7 @@ def with_block_rate(
     return optax.GradientTransformation(tx.init, update)
 
 
-def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
+def optimizer_of_convnet(cfg: ConvNetConfig) -> optax.GradientTransformation:
     """SGD with momentum .9 and L2 decay, as VGG was trained, or Adam with decoupled decay.
 
     Layers that `train_layers` freezes stay as they are.
@@ -100,13 +100,15 @@ def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
     def frozen(params: PyTree) -> PyTree:
         labels = {}
         for layer, leaves in params.items():
-            labels[layer] = jax.tree.map(lambda _, layer=layer: is_frozen(cfg, layer), leaves)
+            labels[layer] = jax.tree.map(
+                lambda _, layer=layer: is_frozen_in_training(cfg, layer), leaves
+            )
         return labels
 
     return _with_standard_promotion(optax.partition({True: optax.set_to_zero(), False: tx}, frozen))
 
 
-def is_frozen(cfg: ConvNetConfig, layer: str) -> bool:
+def is_frozen_in_training(cfg: ConvNetConfig, layer: str) -> bool:
     """Whether a layer of a backbone, such as `block1_conv1` or `fc1`, is not trained."""
     if cfg.train_layers == "all":
         return False

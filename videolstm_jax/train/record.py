@@ -11,9 +11,9 @@ import numpy as np
 
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import SAVING, watchdog
-from videolstm_jax.train.log import MetricsLog, ProgressLine, metrics_text
+from videolstm_jax.train.log import MetricsLog, ProgressLine, training_metrics_text
 from videolstm_jax.train.numerics.divergence import MOST_SKIPPED_IN_A_ROW, Diverged, SkippedSteps
-from videolstm_jax.train.numerics.finite import names_of_checked_numbers, not_finite_problem
+from videolstm_jax.train.numerics.finite import names_of_finite_checks, not_finite_problem
 from videolstm_jax.train.numerics.state_hashes import StateHashes
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Plan(NamedTuple):
       keep_best: whether the state of the highest `valid_accuracy` is kept in best/ too.
       nonfinite: `train.nonfinite`, for a step whose loss, gradient or update is not finite.
       hash_every: steps between two lines of hashes.jsonl; 0 writes none.
-      resume: `auto`, `must` or `never`, see `resume.check_resume`.
+      resume: `auto`, `must` or `never`, see `resume.check_training_resume`.
       videos_of: the names of the videos of a batch, by its number.
     """
 
@@ -80,7 +80,7 @@ class TrainingRecord:
           about: what was saved beside it; nothing at the beginning.
         """
         self._plan, self._checkpoints, self._best = plan, checkpoints, best
-        self._names = names_of_checked_numbers(state)
+        self._names = names_of_finite_checks(state)
         # Earlier checkpoints lack `skipped`: no step was skipped then.
         self._window: list[list[float]] = about.get("window", [])
         self._skipped = SkippedSteps(**about.get("skipped", {}))
@@ -175,7 +175,7 @@ class TrainingRecord:
         if not self._writes:
             return
         self._log.write(step, scores)
-        self._line.note(f"step {step}: {metrics_text(scores, ', ')}")
+        self._line.note(f"step {step}: {training_metrics_text(scores, ', ')}")
         best = self._best
         if best is None:
             return

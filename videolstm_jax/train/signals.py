@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from videolstm_jax.interrupts import mark_handled
+from videolstm_jax.interrupts import mark_signal_handled
 
 
 @contextlib.contextmanager
@@ -29,7 +29,7 @@ def training_stop_signals() -> Iterator[Callable[[], int]]:
     def note(number: int, _: object) -> None:
         received.append(number)
         # Before the next line: behind it, a command would send the signal to its own handler.
-        mark_handled()
+        mark_signal_handled()
         # SIGINT is ignored, not handled, in a script that another one started in the background.
         handler = previous[signal.SIGINT]
         if not callable(handler):

@@ -8,7 +8,7 @@ from videolstm_jax.config import ModelConfig
 from videolstm_jax.errors import ConfigError
 
 
-def sized_model(
+def model_sized_for_training(
     model: ModelConfig, x: tuple[int, ...], motion: tuple[int, ...] | None, classes: int
 ) -> ModelConfig:
     """The same settings with the sides, the depths and the classes that the features have.

@@ -28,7 +28,7 @@ class Metrics(NamedTuple):
     not_finite: Array
 
 
-def new_train_state(params: PyTree, tx: optax.GradientTransformation) -> TrainState:
+def new_training_state(params: PyTree, tx: optax.GradientTransformation) -> TrainState:
     """The state before the first step; the parameters are copied.
 
     `make_step` donates the state and with it the buffers of its parameters.

@@ -9,11 +9,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
+from videolstm_jax.train.losses import (
+    frame_xent,
+    sequence_entropy,
+    sequence_xent,
+    training_frame_accuracy,
+)
 from videolstm_jax.train.mesh import batched_sharding, replicated_sharding
 from videolstm_jax.train.numerics.finite import first_not_finite, state_unless_not_finite
 from videolstm_jax.train.state import Metrics
-from videolstm_jax.train.virtual_shards import sharded_gradient
+from videolstm_jax.train.virtual_shards import sharded_loss_gradient
 from videolstm_jax.types import TrainState
 
 if TYPE_CHECKING:
@@ -44,12 +49,12 @@ def make_step(
       seed: of the dropout masks.
       mesh: spreads the batch over its devices, the state on each; None leaves everything where it
         is.
-      shards: parts of a batch whose gradients are added in their order, see `sharded_gradient`; 0
-        for none. They need a mesh.
+      shards: parts of a batch whose gradients are added in their order, see `sharded_loss_gradient`;
+        0 for none. They need a mesh.
     """
     loss_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
     if shards and mesh is not None:
-        loss_and_gradient = sharded_gradient(loss_fn, mesh, shards)
+        loss_and_gradient = sharded_loss_gradient(loss_fn, mesh, shards)
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         # The key depends on seed and step alone, so that a continued training repeats itself.
@@ -95,7 +100,7 @@ def model_loss(
         # At weight 0 the paper's loss is computed and nothing else.
         if attention_entropy and output.attention is not None:
             loss -= attention_entropy * sequence_entropy(output.attention, mask, weight)
-        return loss, frame_accuracy(output.logits, batch.label, mask, weight)
+        return loss, training_frame_accuracy(output.logits, batch.label, mask, weight)
 
     return loss_fn
 
@@ -113,7 +118,7 @@ def convnet_loss(apply: Callable, *, class_weights: Array | None = None) -> Loss
         image, label = batch
         logits, weight = apply(params, image, dropout_key=key)["logits"], jnp.ones(label.shape)
         # The accuracy of clips of one frame, every one of which exists.
-        accuracy = frame_accuracy(logits[:, None], label, weight[:, None], weight)
+        accuracy = training_frame_accuracy(logits[:, None], label, weight[:, None], weight)
         return frame_xent(logits, label, weight, class_weights), accuracy
 
     return loss_fn

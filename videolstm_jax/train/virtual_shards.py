@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import Array, PyTree
 
 
-def sharded_gradient(loss_fn: LossFn, mesh: Mesh, shards: int) -> Callable[..., Any]:
+def sharded_loss_gradient(loss_fn: LossFn, mesh: Mesh, shards: int) -> Callable[..., Any]:
     """Returns a function as `jax.value_and_grad(loss_fn, has_aux=True)` does.
 
     Args:

@@ -13,7 +13,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
 from videolstm_jax.presets import Settings
 from videolstm_jax.sealed_json import SEAL, json_sha256
-from videolstm_jax.train.sizes import sized_model
+from videolstm_jax.train.sizes import model_sized_for_training
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.types import names_of
 
@@ -48,7 +48,7 @@ class ModelFeatures(NamedTuple):
         motion_shape = None
         if self.motion is not None:
             motion_shape = self.motion.shape
-        return sized_model(config, x_shape, motion_shape, classes)
+        return model_sized_for_training(config, x_shape, motion_shape, classes)
 
 
 def open_model_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
@@ -116,7 +116,7 @@ def described_model_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]
 def model_store_record(store: FeatureStore) -> dict[str, Any]:
     """The name of a store, the digest of its content, and what made it."""
     # The digest of the index, which has the digest of every file, stands for all features.
-    index = files.read_object(store.folder / "index.json", made_by="extract")
+    index = files.read_json_object(store.folder / "index.json", made_by="extract")
     index.pop(SEAL, None)  # earlier indexes of the same features have none
     return {
         "store": "/".join(store.folder.parts[-3:]),

@@ -76,7 +76,7 @@ class ModelFunctions(NamedTuple):
 
 # Cached, so that the copies of one model (after each validation other parameters) compile once.
 @functools.lru_cache(maxsize=32)
-def model_functions(
+def functions_of_model(
     config: ModelConfig, cell: Cell, scales: Scales, block: TrainedBlock | None = None
 ) -> ModelFunctions:
     """The functions of a model with these sizes, of this cell, on features of these scales.

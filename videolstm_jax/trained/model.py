@@ -23,7 +23,7 @@ from videolstm_jax.trained.functions import (
     FrameOutput,
     ModelFunctions,
     Scales,
-    model_functions,
+    functions_of_model,
 )
 from videolstm_jax.trained.place import Place
 from videolstm_jax.trained.run_folder import read_run
@@ -122,7 +122,7 @@ class TrainedModel:
     @functools.cached_property
     def functions(self) -> ModelFunctions:
         """Its functions, pure and compiled; they take parameters first."""
-        return model_functions(self.config, self.cell, self.scales, self.block)
+        return functions_of_model(self.config, self.cell, self.scales, self.block)
 
     def apply(
         self, clip: Clip, carry: PyTree | None = None, *, dropout_key: jax.Array | None = None

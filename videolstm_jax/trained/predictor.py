@@ -11,7 +11,11 @@ import numpy as np
 from videolstm_jax.errors import VideoError
 from videolstm_jax.localize import causal
 from videolstm_jax.localize.foreground import foreground_maps
-from videolstm_jax.localize.inputs import camera_free_flow, feature_magnitude, localizer_input
+from videolstm_jax.localize.inputs import (
+    localizer_flow_without_camera,
+    localizer_input,
+    localizer_input_of_features,
+)
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.stream import stream_functions
@@ -167,11 +171,11 @@ class Predictor:
         flow = foreground = None
         # As `localize` makes them of a whole video, with a batch of one frame.
         if settings.input == "motion":
-            flow = camera_free_flow(images["flow"][None], len(attention), fit)
+            flow = localizer_flow_without_camera(images["flow"][None], len(attention), fit)
         if settings.input == "foreground":
             foreground = foreground_maps(x[None], self.model.foreground)
         maps = localizer_input(
-            settings.input, attention[None], feature_magnitude(x[None]), flow, foreground
+            settings.input, attention[None], localizer_input_of_features(x[None]), flow, foreground
         )
         self._trail, box = causal.follow_causal_tube(
             self._trail, maps[0], size, settings=settings, fit=fit

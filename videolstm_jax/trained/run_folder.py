@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from videolstm_jax.backbone.block import trained_block_of_record, trained_block_params_like
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.config import LocalizeConfig, ModelConfig
-from videolstm_jax.dataset.training_list import trained_on
+from videolstm_jax.dataset.training_list import videos_trained_on
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.files import read_object, reading
+from videolstm_jax.files import read_json_object, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, checkpoint_folder
@@ -53,7 +53,7 @@ class RunFolder(RunRecord):
     def flow_settings(self) -> FlowSettings:
         """The settings that `prepare` made flow with."""
         path = self.work.flow / "settings.json"
-        return FlowSettings.of(read_object(path, made_by="prepare"), path)
+        return FlowSettings.of(read_json_object(path, made_by="prepare"), path)
 
     def localize_settings(self) -> LocalizeConfig:
         """The settings that `localize` last ran with, else those of the training."""
@@ -82,7 +82,7 @@ class RunFolder(RunRecord):
         measures = self.folder / "map.json"
         if measures.exists():
             # null where no test video has true boxes.
-            model = read_object(measures).get("model")
+            model = read_json_object(measures).get("model")
             if model:
                 results["frame_iou"] = model["mean_frame_iou"]
         return results
@@ -132,7 +132,7 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         # The step that the record names: with its folder gone, the one before would be read.
         step = record.get("checkpoint_step")
         params, _ = checkpoints.restore_params(like, identity=identity, step=step)
-    videos = trained_on(record, path)
+    videos = videos_trained_on(record, path)
     foreground = foreground_of_record(record, config.depth, path)
     stored = StoredModel(
         config, params, scales, classes, stream, extractors, videos, block, foreground

@@ -12,7 +12,7 @@ import numpy as np
 from videolstm_jax.clips import evaluation
 from videolstm_jax.files import reading
 from videolstm_jax.localize.foreground import foreground_maps
-from videolstm_jax.localize.inputs import feature_magnitude
+from videolstm_jax.localize.inputs import localizer_input_of_features
 from videolstm_jax.measure.scores import softmax, video_scores
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def whole_videos(
         if out.attention is not None:
             arrays["attention"] = np.asarray(out.attention)
             x = np.asarray(clip.inputs.x)
-            arrays["features"] = feature_magnitude(x)
+            arrays["features"] = localizer_input_of_features(x)
             if model.foreground is not None:
                 arrays["foreground"] = foreground_maps(x, model.foreground)
         return out.carry, arrays

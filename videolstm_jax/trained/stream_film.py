@@ -72,7 +72,9 @@ class StreamFilm:
         # Also after an error the film is closed, so that its frames so far can be watched.
         self._stack.__exit__(*error)
         if error[0] is None and self._path is not None and self.frames:
-            files.write_bytes(self._path.with_suffix(".png"), encoded.encoded_still(self._strip()))
+            files.write_bytes(
+                self._path.with_suffix(".png"), encoded.still_of_picture(self._strip())
+            )
 
     def add(self, frame: NDArray, prediction: Prediction) -> dict[str, float]:
         """Draws and writes one frame; returns the seconds of both."""
@@ -101,7 +103,7 @@ class StreamFilm:
         """Writes a frame to the film, which begins at the size of the first one."""
         if self._write is None:
             size = card.shape[1::-1]
-            film = encode.growing_video(self._path, size, self._fps, codec="h264_quick")
+            film = encode.growing_video_file(self._path, size, self._fps, codec="h264_quick")
             self._write = self._stack.enter_context(film)
         return self._write
 
@@ -111,7 +113,7 @@ class StreamFilm:
             heat = functools.partial(self._heat_map, prediction.attention)
         if prediction.box is not None:
             boxes = prediction.box[None]
-        return frame_picture.frame_view(frame, side, heat, detections=boxes)
+        return frame_picture.shown_frame_view(frame, side, heat, detections=boxes)
 
     def _heat_map(self, attention: NDArray, size: tuple[int, int]) -> NDArray:
         """The attention [N, N] as a heat map [H, W] of `size`."""
@@ -121,7 +123,9 @@ class StreamFilm:
         pictures = self._strip_pictures.items
         chosen = [
             pictures[index]
-            for index in overlay.evenly_spaced(len(pictures), frame_picture.STRIP_FRAMES)
+            for index in overlay.evenly_spaced_page_frames(
+                len(pictures), frame_picture.STRIP_FRAMES
+            )
         ]
         # By the mean of the whole stream, with which the strip ends.
         top = np.argsort(-self._mean, kind="stable")[:SHOWN_CLASSES]

@@ -10,8 +10,8 @@ import numpy as np
 
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import gather_rows, share_of
-from videolstm_jax.cluster.watchdog import watched_by_video
-from videolstm_jax.train.mesh import local_copy_of_state
+from videolstm_jax.cluster.watchdog import watchdog_by_video
+from videolstm_jax.train.mesh import local_copy_of_training_state
 from videolstm_jax.types import names_of
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def validation_of_model(
         if processes.count > 1:
             # Each process scores other videos: a program over all devices would need the same ones
             # everywhere.
-            params = local_copy_of_state(params)
+            params = local_copy_of_training_state(params)
         own_scores = model.with_params(params).segments(features, own_videos, cfg.data, settings)
-        rows = dict(zip(names_of(own_videos), watched_by_video(own_scores), strict=True))
+        rows = dict(zip(names_of(own_videos), watchdog_by_video(own_scores), strict=True))
         every_score = gather_rows("validation scores", names_of(videos), rows)
         # Who is done first waits here, where nothing is expected of it, and not in a save.
         processes.broadcast("validation is done", b"")

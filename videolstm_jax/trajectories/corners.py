@@ -18,7 +18,7 @@ _ROUNDING = 1e-6
 """Squared grey levels. Differences of a frame of one colour are zero but for rounding."""
 
 
-def central_differences(image: NDArray) -> tuple[NDArray, NDArray]:
+def trajectory_central_differences(image: NDArray) -> tuple[NDArray, NDArray]:
     """Central differences [H, W] of a picture along x and y; borders are repeated outwards."""
     across = np.pad(image, ((0, 0), (1, 1)), "edge")
     down = np.pad(image, ((1, 1), (0, 0)), "edge")
@@ -27,7 +27,7 @@ def central_differences(image: NDArray) -> tuple[NDArray, NDArray]:
 
 def track_corner_strength(frame: NDArray) -> NDArray:
     """The smaller eigenvalue [H, W] of the structure tensor of a frame [H, W] (Shi and Tomasi)."""
-    dx, dy = central_differences(frame)
+    dx, dy = trajectory_central_differences(frame)
     xx, xy, yy = (
         ndimage.uniform_filter(product, _WINDOW, mode="nearest")
         for product in (dx * dx, dx * dy, dy * dy)

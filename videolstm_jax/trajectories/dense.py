@@ -18,8 +18,8 @@ from videolstm_jax.trajectories.histograms import (
     CELLS,
     PATCH,
     trajectory_point_histograms,
+    trajectory_vote_sums,
     trajectory_votes_of_frame,
-    vote_sums_from_corner,
 )
 from videolstm_jax.trajectories.layout import LENGTH, Trajectories
 from videolstm_jax.trajectories.pyramid import (
@@ -136,7 +136,7 @@ def _advanced(tracks: Tracks, step: _Step, settings: DenseSettings) -> Tracks:
     own_motion = points_through_homography(np.linalg.inv(step.homography), after) - before
     # Of this frame. Votes are of the flow without the camera's motion, but the point itself follows
     # all of it.
-    sums = vote_sums_from_corner(
+    sums = trajectory_vote_sums(
         trajectory_votes_of_frame(step.frame, flow_without_camera(step.flow, step.homography))
     )
     tracks = moved_tracks(tracks, after, own_motion, trajectory_point_histograms(sums, before))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.trajectories.corners import central_differences
+from videolstm_jax.trajectories.corners import trajectory_central_differences
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -57,17 +57,17 @@ def trajectory_votes_of_frame(frame: NDArray, flow: NDArray) -> NDArray:
       frame: [H, W] float32.
       flow: [H, W, 2], the camera's motion taken off.
     """
-    hog = trajectory_votes(*central_differences(frame), BINS["hog"])
+    hog = trajectory_votes(*trajectory_central_differences(frame), BINS["hog"])
     moving = trajectory_votes(flow[..., 0], flow[..., 1], BINS["hof"] - 1)
     is_still = np.hypot(flow[..., 0], flow[..., 1])[..., None] < STILL
     # One for each pixel that stands still, whatever its little flow is.
     hof = np.concatenate([np.where(is_still, np.float32(0), moving), is_still], -1)
-    mbh_x = trajectory_votes(*central_differences(flow[..., 0]), BINS["mbh_x"])
-    mbh_y = trajectory_votes(*central_differences(flow[..., 1]), BINS["mbh_y"])
+    mbh_x = trajectory_votes(*trajectory_central_differences(flow[..., 0]), BINS["mbh_x"])
+    mbh_y = trajectory_votes(*trajectory_central_differences(flow[..., 1]), BINS["mbh_y"])
     return np.concatenate([hog, hof, mbh_x, mbh_y], -1)
 
 
-def vote_sums_from_corner(votes: NDArray) -> NDArray:
+def trajectory_vote_sums(votes: NDArray) -> NDArray:
     """Sums over all rectangles that begin in the upper left corner, [H + 1, W + 1, bins].
 
     In float64: a cell is a difference of four of them, and votes are up to 361 a pixel.
@@ -89,7 +89,7 @@ def trajectory_point_histograms(sums: NDArray, points: NDArray) -> NDArray:
     column by column, as in DenseTrackStab, and the bins of a cell are next to each other.
 
     Args:
-      sums: of `vote_sums_from_corner`.
+      sums: of `trajectory_vote_sums`.
       points: [n, 2] x and y.
 
     Returns:

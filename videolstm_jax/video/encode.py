@@ -96,7 +96,7 @@ def write_video(
 
 
 @contextlib.contextmanager
-def growing_video(
+def growing_video_file(
     path: str | os.PathLike,
     size: tuple[int, int],
     fps: float = 25.0,

@@ -24,7 +24,7 @@ def write_film(
     """Reads a video and films it one frame at a time, so that it may be of any length.
 
     Args:
-      path: the film, see `encode.growing_video`.
+      path: the film, see `encode.growing_video_file`.
       video: as `prepare` listed it.
       draw: makes a picture [H', W', 3] uint8 of a frame [H, W, 3] and its number; all of one size.
       fps: the rate to which the pipeline resamples its videos, 0 if it does not.
@@ -47,13 +47,13 @@ def write_film(
             picture = draw(frame, t)
             if not count:  # the size of the film is that of its first picture
                 add = stack.enter_context(
-                    encode.growing_video(path, picture.shape[1::-1], source.fps)
+                    encode.growing_video_file(path, picture.shape[1::-1], source.fps)
                 )
             add(picture)
             if t in keep:
                 frames_to_return[t] = frame
             count, size = count + 1, frame.shape[1::-1]
-        # Within the block, so that `growing_video` discards the film of another video.
+        # Within the block, so that `growing_video_file` discards the film of another video.
         _check_unchanged(video, count, size)
     return frames_to_return
 

@@ -35,7 +35,7 @@ def main_of_processes(cfg: RunConfig, processes: Processes) -> None:
     # Imported only now: the stage imports JAX, which --help does not need.
     shards = importlib.import_module("videolstm_jax.features.shards")
     stage = importlib.import_module("videolstm_jax.stages.extract")
-    shard = shards.parse_shard(flags.FLAGS["shard"].value)
+    shard = shards.parse_feature_shard(flags.FLAGS["shard"].value)
     # Each of several processes gets the command line of all, and takes its part by its number.
     if processes.count > 1:
         if flags.FLAGS["shard"].present:

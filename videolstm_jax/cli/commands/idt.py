@@ -32,7 +32,7 @@ def main(cfg: RunConfig) -> None:
     only, shard_text = flags.FLAGS["only"].value, flags.FLAGS["shard"].value
     # Imported only now: the stages import JAX, which --help does not need.
     shards = importlib.import_module("videolstm_jax.features.shards")
-    shard = shards.parse_shard(shard_text)
+    shard = shards.parse_feature_shard(shard_text)
     problem = ""
     # The scores need the videos of all workers.
     if shard.worker and only != "trajectories":

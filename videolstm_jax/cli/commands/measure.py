@@ -12,12 +12,12 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.annotations.boxes_json import read_boxes_json, read_boxes_table
 from videolstm_jax.annotations.detections import MeasuredDetections, read_detections
-from videolstm_jax.annotations.ground_truth import GroundTruth, add_dataset_to_ground_truth
+from videolstm_jax.annotations.ground_truth import GroundTruth, add_videos_to_ground_truth
 from videolstm_jax.annotations.truth import read_truth
-from videolstm_jax.cli.commands.measure_flags import Options, define_flags, measure_options_of
+from videolstm_jax.cli.commands.measure_flags import Options, define_flags, measure_options_of_flags
 from videolstm_jax.dataset.lists import list_files
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.measure.suppress import suppress_tubes
+from videolstm_jax.measure.suppress import suppress_overlapping_tubes
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.measure.tube_table import tube_measure_table
 from videolstm_jax.types import Dataset, Detection, names_of
@@ -40,7 +40,7 @@ class Task(NamedTuple):
 
 def main(arguments: list[str]) -> None:
     """Prints the table, and writes JSON where a file is named."""
-    options = measure_options_of(flags.FLAGS)
+    options = measure_options_of_flags(flags.FLAGS)
     record, table = _measure_detections(options, _measure_task(options))
     # Before the file: a path that cannot be written must not cost the numbers.
     print(table)
@@ -77,7 +77,7 @@ def _measure_task(options: Options) -> Task:
     listed = truth.test or tuple(sorted(annotated))
     if dataset is not None:
         # The data set has the sizes of videos, which the annotations may lack.
-        truth = add_dataset_to_ground_truth(options.truth, truth, dataset)
+        truth = add_videos_to_ground_truth(options.truth, truth, dataset)
         tests = names_of(dataset.listed("test"))
         listed = named or tests or listed
         # Our own tubes.jsonl numbers the classes as dataset.json does.
@@ -139,7 +139,7 @@ def _measure_detections(options: Options, task: Task) -> tuple[dict[str, Any], s
     read = read_detections(options.detections, task.truth, listed=task.listed, classes=task.classes)
     detections = read.detections
     if options.nms is not None:
-        detections = suppress_tubes(detections, options.nms)
+        detections = suppress_overlapping_tubes(detections, options.nms)
     summary = _summary(options, detections, truth, single=read.single)
     names = _class_names(task.truth, truth)
     # JSON has no numbers as keys.
@@ -219,7 +219,7 @@ def _notes(
             f"{len(without_truth)} measured videos have no true tube, so all their detections "
             f"are false, such as {min(without_truth)}"
         )
-    # What `suppress_tubes` dropped: the detections are those that it left.
+    # What `suppress_overlapping_tubes` dropped: the detections are those that it left.
     if options.nms is not None:
         dropped = len(read.detections) - len(detections)
         notes.append(f"{dropped} detections overlap a better one by more than {options.nms:g}")

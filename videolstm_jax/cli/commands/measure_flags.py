@@ -82,7 +82,7 @@ class Options(NamedTuple):
     nms: float | None
 
 
-def measure_options_of(flag_values: flags.FlagValues) -> Options:
+def measure_options_of_flags(flag_values: flags.FlagValues) -> Options:
     """Reads and checks the flags.
 
     Raises:

@@ -163,7 +163,7 @@ def _command(request: Request) -> list[str]:
         arguments.append(f"--seeds={','.join(map(str, request.seeds))}")
     if request.on_test:
         arguments.append("--select_on_test")
-    *program, last = boot.program_name().split()
+    *program, last = boot.command_program_name().split()
     # `python -m launch.` has no space before the name of the command.
     if last.endswith("."):
         return [*program, f"{last}paper", *arguments]

@@ -65,6 +65,6 @@ def main(cfg: RunConfig) -> None:
     # Imported only now: the stages import JAX and TensorFlow, which --help does not need.
     pipeline = importlib.import_module("videolstm_jax.pipeline")
     if flags.FLAGS["dry_run"].value:
-        print(pipeline.pipeline_commands(cfg, boot.program_name()))
+        print(pipeline.pipeline_commands(cfg, boot.command_program_name()))
     else:
         pipeline.run(cfg)

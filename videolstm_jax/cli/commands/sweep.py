@@ -56,6 +56,6 @@ def main(cfg: RunConfig) -> None:
     seeds = seeds_of_flag(flags.FLAGS["seeds"].value)
     parts = sweep.sweep_parts(cfg, seeds=seeds, leave_one_out=flags.FLAGS["leave_one_out"].value)
     if flags.FLAGS["dry_run"].value:
-        print(sweep.sweep_commands(parts, boot.program_name()))
+        print(sweep.sweep_commands(parts, boot.command_program_name()))
     else:
         sweep.run_sweep(cfg, parts)

@@ -21,7 +21,7 @@ from videolstm_jax.dataset.folders.files_below import (
     FilesBelow,
     describe_folder_without_videos,
     find_unknown_videos,
-    is_linked_file,
+    is_linked_video_file,
     no_videos_note,
     real_video_paths,
     reasons_files_are_no_videos,
@@ -89,7 +89,7 @@ def _videos_of_class(
     With `has_parts` the first folder below it is that of a part.
     """
     label = class_folder.path.name
-    video_names.check_label(label, str(class_folder.path))
+    video_names.check_class_label(label, str(class_folder.path))
     videos = []
     for place, path in sorted(files.videos):
         stem = video_names.without_video_extension(path.name)
@@ -168,7 +168,7 @@ def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo
     real_paths = real_video_paths([video.path for video in videos])
     file_rows, link_rows = [], []
     for row, video in enumerate(videos):
-        if is_linked_file(video.path, real_paths[row]):
+        if is_linked_video_file(video.path, real_paths[row]):
             link_rows.append(row)
         else:
             file_rows.append(row)

@@ -124,7 +124,7 @@ def _subfolders(folder: epath.Path) -> list[epath.Path]:
     """The folders in `folder`, but those that are hidden, of the system or of published lists."""
     folders = []
     for path in sorted(folder.iterdir()):
-        if video_names.is_passed_over_name(path.name) or path.name in LIST_FOLDERS:
+        if video_names.is_passed_over_video_name(path.name) or path.name in LIST_FOLDERS:
             continue
         if path.is_dir():
             folders.append(path)

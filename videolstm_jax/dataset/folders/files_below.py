@@ -37,7 +37,7 @@ class FilesBelow:
                 self.unknown.append((place, path))
             elif not video_content.is_regular_video_file(path):
                 self.unreadable[_unreadable_kind(path)] += 1
-            elif suffix in video_names.TEXT_SUFFIXES and video_content.begins_with_text(path):
+            elif suffix in video_names.TEXT_SUFFIXES and video_content.video_begins_with_text(path):
                 self.other[suffix] += 1
             else:
                 self.videos.append((place, path))
@@ -48,7 +48,7 @@ def _walk(
 ) -> Iterator[tuple[str, epath.Path]]:
     """Every file below a folder with its place there."""
     for path in sorted(folder.iterdir()):
-        if video_names.is_passed_over_name(path.name):
+        if video_names.is_passed_over_video_name(path.name):
             continue
         # A bucket answers `is_dir` slowly, so files of known names are not asked about.
         suffix = video_names.video_suffix(path.name)
@@ -135,7 +135,9 @@ def _kind(path: epath.Path) -> str:
     return video_names.video_suffix(path.name) or "without a suffix"
 
 
-def count_unlisted(folder: epath.Path, listed: Sequence[epath.Path], table: str) -> list[str]:
+def count_unlisted_videos(
+    folder: epath.Path, listed: Sequence[epath.Path], table: str
+) -> list[str]:
     """One line on the files below a folder that a table does not name; none where it names all.
 
     Files of unknown names are counted, but not opened: nobody asked for them.
@@ -166,7 +168,9 @@ def count_unlisted(folder: epath.Path, listed: Sequence[epath.Path], table: str)
 
 def is_video_name(name: str) -> bool:
     """Whether a file is a video by its name."""
-    return not video_names.is_passed_over_name(name) and bool(video_names.video_extension(name))
+    return not video_names.is_passed_over_video_name(name) and bool(
+        video_names.video_extension(name)
+    )
 
 
 def real_video_path(path: epath.Path) -> str:
@@ -195,7 +199,7 @@ def real_video_paths(paths: Sequence[epath.Path]) -> list[str]:
     return real_paths
 
 
-def is_linked_file(path: epath.Path, real_path: str) -> bool:
+def is_linked_video_file(path: epath.Path, real_path: str) -> bool:
     """Whether a link leads to a file, its own or that of a folder above, from its real path."""
     return not _in_bucket(path) and real_path != os.path.abspath(path)
 

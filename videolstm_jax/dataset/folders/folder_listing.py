@@ -73,7 +73,7 @@ def list_videos_of_folder(
     if table:
         files, table_groups = _table_files(root, table, follow_links=follow_links)
         paths = [file.path for file in files]
-        notes = files_below.count_unlisted(root, paths, table.name)
+        notes = files_below.count_unlisted_videos(root, paths, table.name)
     else:
         # Our own folders hold the clips in videos/, beside the lists.
         clips = root / "videos"
@@ -123,7 +123,7 @@ def _groups(
     if table_groups and all(table_groups):
         return list(map(_Group, table_groups))
     names = name_groups.recognise_groups(clips)
-    are_unrecognised = name_groups.are_unrecognised(clips, names)
+    are_unrecognised = name_groups.are_unrecognised_groups(clips, names)
     groups = []
     for name, is_unrecognised in zip(names, are_unrecognised, strict=True):
         groups.append(_Group(name, not is_unrecognised))

@@ -16,7 +16,7 @@ _HEAD = 512
 _LIMIT = 20.0
 
 
-def begins_with_text(path: epath.Path) -> bool:
+def video_begins_with_text(path: epath.Path) -> bool:
     """Whether the first bytes of a file are printable text, as no container's are."""
     try:
         with path.open("rb") as file:
@@ -50,7 +50,7 @@ def are_video_files(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bo
     """
     candidates = []
     for path in paths:
-        if is_regular_video_file(path) and not begins_with_text(path):
+        if is_regular_video_file(path) and not video_begins_with_text(path):
             candidates.append(path)
     if not candidates:
         return [False] * len(paths)

@@ -78,12 +78,12 @@ def video_suffix(path: str) -> str:
     return name[dot:].lower()
 
 
-def is_passed_over_name(name: str) -> bool:
+def is_passed_over_video_name(name: str) -> bool:
     """Whether a file or folder is hidden or of an operating system, such as `__MACOSX`."""
     return name.startswith(".") or name.casefold() in _SYSTEM_FOLDERS
 
 
-def check_label(label: str, where: str) -> None:
+def check_class_label(label: str, where: str) -> None:
     """Refuses a label that could not be a folder of results.
 
     Args:

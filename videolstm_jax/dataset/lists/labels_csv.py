@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from etils import epath
 
-from videolstm_jax.dataset.folders.video_names import check_label
+from videolstm_jax.dataset.folders.video_names import check_class_label
 from videolstm_jax.dataset.lists.list_files import read_list_text
 from videolstm_jax.errors import FileError
 
@@ -183,7 +183,7 @@ def _check_row(row: LabelsRow) -> None:
     if problem:
         raise FileError(f"{row.where}: {problem}")
     # The label becomes the folder of the results of its videos.
-    check_label(row.label, row.where)
+    check_class_label(row.label, row.where)
 
 
 def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:

@@ -107,7 +107,7 @@ def find_official_lists(
     return OfficialLists(place, index if index.exists() else None, train, test, unused)
 
 
-def choose_classes(chosen: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+def choose_dataset_classes(chosen: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
     """The chosen classes in the order of the set; all where none is named.
 
     Args:
@@ -133,7 +133,7 @@ def choose_classes(chosen: Sequence[str], classes: Sequence[str]) -> tuple[str, 
     return tuple(name for name in classes if name in names)
 
 
-def compare_published(
+def compare_published_lists(
     classes: Collection[str], split: int, train: int, test: int
 ) -> tuple[str, str]:
     """Compares the lengths of lists with those of the published set that has these classes.

@@ -10,7 +10,12 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from videolstm_jax.dataset.lists.list_files import ListWarning
-from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated_names, groups_of, with_parts
+from videolstm_jax.dataset.splits.parts import (
+    ListedVideo,
+    abbreviated_group_names,
+    groups_of,
+    videos_with_parts,
+)
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 
@@ -37,11 +42,11 @@ def describe_groups(videos: Sequence[ListedVideo]) -> list[str]:
     example = min(shared)
     return [
         f"{count} videos are in {len(shared)} groups of two or more, such as {example}: "
-        f"{abbreviated_names(members[example])}"
+        f"{abbreviated_group_names(members[example])}"
     ]
 
 
-def warn_of_look_alikes(
+def warn_of_look_alike_groups(
     videos: Sequence[ListedVideo], unrecognised: Collection[str] | None = None
 ) -> None:
     """Warns where clips that are groups of their own have names that differ in numbers only.
@@ -107,9 +112,8 @@ def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVide
     """
     groups = sorted(groups_of(videos))
     if group not in groups:
-        raise FileError(
-            f"data.hold_out is {group!r}; expected one of the groups {abbreviated_names(groups)}"
-        )
+        names = abbreviated_group_names(groups)
+        raise FileError(f"data.hold_out is {group!r}; expected one of the groups {names}")
     split = []
     for video in videos:
         part = "test" if video.group == group else "train"
@@ -117,7 +121,7 @@ def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVide
     return split
 
 
-def hold_out_share(
+def hold_out_share_of_groups(
     videos: Sequence[ListedVideo], share: float, *, seed: int, part: Part, other_part: Part
 ) -> list[ListedVideo]:
     """Splits by whole groups so that about the same share of every class is held out.
@@ -153,14 +157,14 @@ def hold_out_share(
             "--data.group_pattern=REGEX or a column group in labels.csv"
         )
     _warn_of_classes_without(part, np.setdiff1d(labels, labels[label[is_held]]).tolist())
-    return with_parts(videos, np.where(is_held, part, other_part).tolist())
+    return videos_with_parts(videos, np.where(is_held, part, other_part).tolist())
 
 
 def _warn_of_classes_without(part: Part, labels: Sequence[str]) -> None:
     # No error: training and measuring still work, for the other classes.
     if labels:
         warnings.warn(
-            f"no clip of {abbreviated_names(labels)} is held out for {part}: too few groups",
+            f"no clip of {abbreviated_group_names(labels)} is held out for {part}: too few groups",
             ListWarning,
             stacklevel=3,
         )

@@ -8,7 +8,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from videolstm_jax.dataset.lists.list_files import ListRow, add_list_row
-from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated_names, with_parts
+from videolstm_jax.dataset.splits.parts import (
+    ListedVideo,
+    abbreviated_group_names,
+    videos_with_parts,
+)
 from videolstm_jax.errors import FileError
 
 
@@ -51,13 +55,15 @@ def assign_parts(
             add_list_row(rows_of, at, row)
             parts[at] = part
     _check_none_absent(absent)
-    return with_parts(videos, parts)
+    return videos_with_parts(videos, parts)
 
 
 def _check_none_absent(absent: Sequence[str]) -> None:
     # All are named in one message: often a whole archive is not unpacked yet.
     if absent:
-        raise FileError(f"{len(absent)} listed videos are not there: {abbreviated_names(absent)}")
+        raise FileError(
+            f"{len(absent)} listed videos are not there: {abbreviated_group_names(absent)}"
+        )
 
 
 def _class_numbers(classes: Sequence[str]) -> dict[str, int]:
@@ -73,7 +79,9 @@ def _check_class_number(row: ListRow, numbers: dict[str, int], classes: Sequence
     expected = numbers.get(row.name.split("/")[0].casefold())
     problem = ""
     if expected is None:
-        problem = f"class of {row.name} is unknown; expected one of {abbreviated_names(classes)}"
+        problem = (
+            f"class of {row.name} is unknown; expected one of {abbreviated_group_names(classes)}"
+        )
     elif row.number not in (None, expected):
         problem = f"{row.name} has class number {row.number}; expected {expected}, since classes "
         problem += "count from 1"
@@ -100,7 +108,7 @@ class _VideoIndex:
         if not matches:
             return None
         if len(matches) > 1:
-            names = abbreviated_names(matches)
+            names = abbreviated_group_names(matches)
             raise FileError(
                 f"{row.where}: {row.name} is not there, but may be any of {names}; expected the "
                 "listed spelling"

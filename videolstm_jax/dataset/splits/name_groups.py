@@ -67,7 +67,7 @@ def recognise_groups(clips: Sequence[NamedClip]) -> list[str]:
     return groups
 
 
-def are_unrecognised(clips: Sequence[NamedClip], groups: Sequence[str]) -> list[bool]:
+def are_unrecognised_groups(clips: Sequence[NamedClip], groups: Sequence[str]) -> list[bool]:
     """Whether the name of each clip shows no recording that is known to be one.
 
     A text before a number, in one name only, may be a recording or not.

@@ -30,7 +30,7 @@ def videos_of_part(videos: Sequence[ListedVideo], part: str) -> list[ListedVideo
     return [video for video in videos if video.part == part]
 
 
-def labels_of(videos: Sequence[ListedVideo]) -> set[str]:
+def labels_of_videos(videos: Sequence[ListedVideo]) -> set[str]:
     """The names of the classes that the videos have."""
     return {video.label for video in videos}
 
@@ -40,7 +40,7 @@ def groups_of(videos: Sequence[ListedVideo]) -> set[str]:
     return {video.group for video in videos}
 
 
-def with_parts(videos: Sequence[ListedVideo], parts: Sequence[str]) -> list[ListedVideo]:
+def videos_with_parts(videos: Sequence[ListedVideo], parts: Sequence[str]) -> list[ListedVideo]:
     """The videos in the same order, each with its part of the other list."""
     divided = []
     for video, part in zip(videos, parts, strict=True):
@@ -48,7 +48,7 @@ def with_parts(videos: Sequence[ListedVideo], parts: Sequence[str]) -> list[List
     return divided
 
 
-def test_on_validation(videos: list[ListedVideo]) -> tuple[list[ListedVideo], str]:
+def test_on_validation_part(videos: list[ListedVideo]) -> tuple[list[ListedVideo], str]:
     """Makes the validation part the test list where there is no test list.
 
     Returns:
@@ -82,12 +82,12 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
     shared = _groups_of_several_parts(videos)
     on_both_sides = ""
     if shared:
-        names = abbreviated_names(shared)
+        names = abbreviated_group_names(shared)
         on_both_sides = f"{len(shared)} groups are on both sides of the split: {names}"
     problem = ""
     if untrained:
         # No list can excuse this one: the classifier would never see the class.
-        problem = f"no clip in the train list of {abbreviated_names(untrained)}"
+        problem = f"no clip in the train list of {abbreviated_group_names(untrained)}"
     elif len(untested) == len(classes):
         problem = "no clip in the test list of any class"
     elif not from_lists:
@@ -96,14 +96,14 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
         raise FileError(problem)
     # A split made here has warned already, where it knew that the groups were too few.
     if untested and from_lists:
-        untested_names = abbreviated_names(untested)
+        untested_names = abbreviated_group_names(untested)
         warnings.warn(f"no clip in the test list of {untested_names}", ListWarning, stacklevel=2)
     if on_both_sides:
         warnings.warn(on_both_sides, ListWarning, stacklevel=2)
 
 
 def _classes_without(videos: Sequence[ListedVideo], classes: Sequence[str], part: str) -> list[str]:
-    return sorted(set(classes) - labels_of(videos_of_part(videos, part)))
+    return sorted(set(classes) - labels_of_videos(videos_of_part(videos, part)))
 
 
 def _groups_of_several_parts(videos: Sequence[ListedVideo]) -> list[str]:
@@ -129,7 +129,7 @@ def describe_parts(videos: Sequence[ListedVideo]) -> str:
     return ", ".join(counts)
 
 
-def abbreviated_names(names: Sequence[str]) -> str:
+def abbreviated_group_names(names: Sequence[str]) -> str:
     """The first of some names for a message, and how many there are."""
     message = ", ".join(names[:8])
     if len(names) > 8:

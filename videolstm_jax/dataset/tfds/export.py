@@ -92,7 +92,7 @@ def _is_complete(marker: epath.Path, settings: dict[str, str]) -> bool:
     """Whether the folder holds all of this set; refuses a folder of another set."""
     if not marker.exists():
         return False
-    content = files.read_object(marker)
+    content = files.read_json_object(marker)
     source, data_dir = content.get("source"), content.get("data_dir")
     if (source, data_dir) != (settings["source"], settings["data_dir"]):
         usual = "the usual place"

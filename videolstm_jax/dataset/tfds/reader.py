@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.dataset.folders.video_names import check_label, without_video_extension
+from videolstm_jax.dataset.folders.video_names import check_class_label, without_video_extension
 from videolstm_jax.dataset.tfds.fields import TfdsFields, import_tfds
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Tube
@@ -77,7 +77,7 @@ def _read_example(
             f"to {len(classes) - 1}, since every video needs one"
         )
     folder = tfds_class_folder(classes[label])
-    check_label(folder, f"{builder.info.full_name}: class {label}")
+    check_class_label(folder, f"{builder.info.full_name}: class {label}")
     # In the order of the files, which `read_tfds_examples` keeps, so names are always the same.
     unique_name = f"{folder}/{split}_{number:06d}"
     path = _text(_value(example, fields.name, ""))

@@ -78,7 +78,7 @@ def temper_probabilities(scores: NDArray, temperature: float) -> NDArray:
     return product_fusion([scores], [1 / temperature])
 
 
-def fit_temperature(scores: NDArray, label: NDArray) -> float:
+def fit_probability_temperature(scores: NDArray, label: NDArray) -> float:
     """Finds the temperature that makes the right classes most likely.
 
     Fit it on validation scores, never on test scores.

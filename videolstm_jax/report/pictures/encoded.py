@@ -26,7 +26,7 @@ SETTINGS = {
 """Pillow's options by the kind of a still picture."""
 
 
-def encoded_animation(
+def animation_of_pictures(
     frames: np.ndarray, seconds: float, *, quality: int = MOVING_QUALITY
 ) -> bytes:
     """Encodes an animated AVIF that repeats for ever; equal frames give equal bytes.
@@ -53,7 +53,7 @@ def encoded_animation(
     return _without_dates(buffer.getvalue())
 
 
-def encoded_still(frame: np.ndarray, kind: str = "PNG") -> bytes:
+def still_of_picture(frame: np.ndarray, kind: str = "PNG") -> bytes:
     """Encodes one picture; equal frames give equal bytes.
 
     Args:

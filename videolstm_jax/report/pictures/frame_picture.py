@@ -18,8 +18,8 @@ from videolstm_jax.report.pictures.overlay import BAND, TEXT, Colour
 from videolstm_jax.report.pictures.score_board import (
     LETTERS_BEFORE_MARK,
     PALETTE,
-    fitted_text,
     score_board,
+    text_fitted_to_picture,
 )
 from videolstm_jax.report.pictures.score_lines import ScoreLines
 
@@ -42,7 +42,7 @@ class FrameView(NamedTuple):
     truth: np.ndarray | None
 
 
-def frame_view(
+def shown_frame_view(
     frame: np.ndarray,
     side: int,
     heat: Callable[[tuple[int, int]], np.ndarray] | None,
@@ -54,7 +54,7 @@ def frame_view(
 
     Args:
       frame: [H, W, 3] uint8.
-      side: the longer edge in pixels, about; see `overlay.display_size`.
+      side: the longer edge in pixels, about; see `overlay.picture_display_size`.
       heat: makes the saliency of a size (H', W'), or None.
       detections: boxes [n, 4] in pixels of the frame, or None.
       truth: boxes [m, 4], or None.
@@ -62,8 +62,8 @@ def frame_view(
     size = frame.shape[1], frame.shape[0]
     # Everything is brought to the shown size before it is drawn: lines and text drawn on small
     # frames would be enlarged to blocks.
-    shown = overlay.display_size(*size, side)
-    view = FrameView(overlay.resized_frame(frame[None], shown)[0], None, None, None)
+    shown = overlay.picture_display_size(*size, side)
+    view = FrameView(overlay.resized_frame_picture(frame[None], shown)[0], None, None, None)
     if heat is not None:
         view = view._replace(saliency=heat(shown[::-1]))
     if detections is not None:
@@ -92,12 +92,12 @@ def frame_panels(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     Returns:
       uint8 [H', W', 3].
     """
-    plain = overlay.boxed_frame(view.frame, view.detections, view.truth)
+    plain = overlay.boxed_frame_picture(view.frame, view.detections, view.truth)
     # The plain frame first: what is under the heat can be looked up beside it.
     pictures = [_titled_by_best_class(plain, title, lines)]
     if view.saliency is not None:
         # True boxes are drawn on the left only: dashes on the heat map hide what is below them.
-        heated = overlay.boxed_frame(
+        heated = overlay.boxed_frame_picture(
             heat_map.blend_heat(view.frame, view.saliency), view.detections, None
         )
         legend = [("attention", overlay.HEAT)]
@@ -116,7 +116,7 @@ def strip_picture(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     frame = view.frame
     if view.saliency is not None:
         frame = heat_map.blend_heat(frame, view.saliency)
-    boxed = overlay.boxed_frame(frame, view.detections, view.truth)
+    boxed = overlay.boxed_frame_picture(frame, view.detections, view.truth)
     return _titled_by_best_class(boxed, title, lines)
 
 
@@ -139,15 +139,15 @@ def _titled_by_best_class(picture: np.ndarray, title: str, lines: ScoreLines) ->
 def _titled(
     picture: np.ndarray, parts: Sequence[tuple[str, Colour]], mark: str = "", least: int = 1
 ) -> np.ndarray:
-    """`overlay.titled_frame`, but the last part is cut where it does not fit, by `fitted_text`."""
-    font = ImageFont.load_default(overlay.text_size(max(picture.shape[:2])))
+    """`overlay.titled_frame_picture`, but the last part is cut where it does not fit."""
+    font = ImageFont.load_default(overlay.picture_text_size(max(picture.shape[:2])))
     used = 0.0
     for text, _ in parts[:-1]:
         used += font.getlength(text + "  ")
     text, colour = parts[-1]
-    # 4 pixels are the left margin of `overlay.titled_frame`.
-    short = fitted_text(text, font, picture.shape[1] - 4 - used, mark, least)
-    return overlay.titled_frame(picture, [*parts[:-1], (short, colour)])
+    # 4 pixels are the left margin of `overlay.titled_frame_picture`.
+    short = text_fitted_to_picture(text, font, picture.shape[1] - 4 - used, mark, least)
+    return overlay.titled_frame_picture(picture, [*parts[:-1], (short, colour)])
 
 
 def _over_board(picture: np.ndarray, lines: ScoreLines) -> np.ndarray:

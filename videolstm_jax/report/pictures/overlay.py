@@ -23,7 +23,7 @@ BAND: Colour = (24, 26, 32)
 TEXT: Colour = (228, 228, 224)
 
 
-def display_size(width: int, height: int, side: int) -> tuple[int, int]:
+def picture_display_size(width: int, height: int, side: int) -> tuple[int, int]:
     """Returns the size at which the longer edge of a frame comes near `side` pixels.
 
     A small frame grows by a whole factor, so that its pixels stay square; a large frame shrinks to
@@ -47,7 +47,7 @@ def display_size(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(width * side / longest)), max(1, round(height * side / longest))
 
 
-def resized_frame(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resized_frame_picture(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resizes frames [n, H, W, 3] to `size` (W', H').
 
     Pixels are repeated where both factors are whole numbers; otherwise Pillow's box filter is used.
@@ -68,7 +68,7 @@ def scaled_to_shown(boxes: np.ndarray, size: tuple[int, int], shown: tuple[int, 
     return np.asarray(boxes, float) * (np.array(shown * 2, float) / np.array(size * 2, float))
 
 
-def draw_boxes(
+def draw_boxes_on_picture(
     frame: np.ndarray,
     boxes: np.ndarray,
     colours: Sequence[Colour],
@@ -140,7 +140,7 @@ def _label(
     size: tuple[int, int],
 ) -> None:
     """Writes a text above the box, or inside where there is no room above it."""
-    font = ImageFont.load_default(text_size(max(size)))
+    font = ImageFont.load_default(picture_text_size(max(size)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     wide, high = right - left + 4, bottom - top + 4
     # The text stays within the frame on all sides.
@@ -152,18 +152,18 @@ def _label(
     pen.text((x + 2 - left, y + 2 - top), text, font=font, fill=colour)
 
 
-def text_size(side: int) -> int:
+def picture_text_size(side: int) -> int:
     """Returns the size of readable text on a picture whose longer edge has `side` pixels."""
     # A sixteenth; Pillow's font cannot be read below size 10.
     return max(10, min(48, round(side / 16)))
 
 
-def titled_frame(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray:
+def titled_frame_picture(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray:
     """Puts a dark band with short texts, each in its colour, above a frame.
 
     Texts from the first that does not fit are left out.
     """
-    size = text_size(max(frame.shape[:2]))
+    size = picture_text_size(max(frame.shape[:2]))
     band = Image.new("RGB", (frame.shape[1], size + 6), BAND)
     pen, font, x = ImageDraw.Draw(band), ImageFont.load_default(size), 4.0
     for text, colour in parts:
@@ -175,13 +175,13 @@ def titled_frame(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.n
     return np.concatenate([np.asarray(band), frame])
 
 
-def boxed_frame(
+def boxed_frame_picture(
     frame: np.ndarray, detections: np.ndarray | None, truth: np.ndarray | None
 ) -> np.ndarray:
     """Draws true boxes, white and dashed, and over them the detected boxes, cyan."""
     # Detections on top: where both agree, the solid line shows through the gaps of the dashes.
     below, above = _boxes(truth), _boxes(detections)
-    return draw_boxes(
+    return draw_boxes_on_picture(
         frame,
         np.concatenate([below, above]),
         [TRUE] * len(below) + [DETECTED] * len(above),
@@ -220,7 +220,7 @@ def filmstrip(
     return sheet
 
 
-def evenly_spaced(length: int, count: int) -> np.ndarray:
+def evenly_spaced_page_frames(length: int, count: int) -> np.ndarray:
     """Returns numbers of `count` frames, or of all if fewer, spread from the first to the last."""
     # Rounding may give one number twice where frames are few.
     return np.unique(np.rint(np.linspace(0, length - 1, min(count, length))).astype(int))

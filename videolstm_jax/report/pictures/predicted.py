@@ -79,7 +79,7 @@ class Renderer:
 
     def strip_frames(self) -> list[int]:
         """Returns the frames of the film strip, spread evenly from the first to the last."""
-        return overlay.evenly_spaced(
+        return overlay.evenly_spaced_page_frames(
             self._prediction.video.frames, frame_picture.STRIP_FRAMES
         ).tolist()
 
@@ -91,10 +91,12 @@ class Renderer:
         # None means that boxes were not made; no box on this frame is an empty array.
         detections, truth = None, None
         if prediction.detections:
-            detections = boxes_at_frame(prediction.detections, t)
+            detections = picture_boxes_at_frame(prediction.detections, t)
         if prediction.truth:
-            truth = boxes_at_frame(prediction.truth, t)
-        return frame_picture.frame_view(frame, self._side, heat, detections=detections, truth=truth)
+            truth = picture_boxes_at_frame(prediction.truth, t)
+        return frame_picture.shown_frame_view(
+            frame, self._side, heat, detections=detections, truth=truth
+        )
 
     def _lines(self, t: int) -> ScoreLines:
         """The scores of the shown classes up to frame t."""
@@ -112,7 +114,7 @@ class Renderer:
             values=prediction.scores[: last + 1, self._shown],
             start=0,
             length=prediction.video.frames,
-            bands=true_spans_to_draw(prediction),
+            bands=true_spans_on_picture(prediction),
         )
 
     def _mark(self, index: int) -> str:
@@ -134,7 +136,7 @@ class Renderer:
         return f" ({', '.join(remarks)})"
 
 
-def boxes_at_frame(tubes: Sequence[Tube], frame: int) -> np.ndarray:
+def picture_boxes_at_frame(tubes: Sequence[Tube], frame: int) -> np.ndarray:
     """Returns the boxes [n, 4] of the tubes that exist at a frame."""
     boxes = []
     for tube in tubes:
@@ -145,7 +147,7 @@ def boxes_at_frame(tubes: Sequence[Tube], frame: int) -> np.ndarray:
     return np.array(boxes, float).reshape(-1, 4)
 
 
-def true_spans_to_draw(prediction: PredictedVideo) -> tuple[tuple[int, int], ...]:
+def true_spans_on_picture(prediction: PredictedVideo) -> tuple[tuple[int, int], ...]:
     """Returns the frames (first, last) of each true tube that does not last for the whole video."""
     spans = []
     for tube in prediction.truth:

@@ -58,7 +58,7 @@ def _bars(pen: ImageDraw.ImageDraw, font: Font, lines: ScoreLines, right: int, s
     for row, (name, score) in enumerate(zip(lines.names, lines.so_far, strict=True)):
         y, colour = margin + row * ROW * size, PALETTE[row]
         top, bottom = y + 0.2 * size, y + 1.05 * size
-        short = fitted_text(
+        short = text_fitted_to_picture(
             name, font, name_width - size * 0.4, lines.mark(row), LETTERS_BEFORE_MARK
         )
         pen.text((margin, y), short, font=font, fill=colour)
@@ -140,7 +140,9 @@ class _Timeline(NamedTuple):
 # ---- texts that fit ------------------------------------------------------------------------------
 
 
-def fitted_text(text: str, font: Font, width: float, mark: str = "", least: int = 1) -> str:
+def text_fitted_to_picture(
+    text: str, font: Font, width: float, mark: str = "", least: int = 1
+) -> str:
     """Cuts a text to a width in pixels, shows the cut, and keeps the mark behind it.
 
     The mark is left out where less than `least` letters of the text would stay. At least one letter
@@ -151,10 +153,10 @@ def fitted_text(text: str, font: Font, width: float, mark: str = "", least: int 
     if mark:
         # The mark says which class is true, so the name gives way.
         room = width - font.getlength(mark)
-        short = fitted_text(text, font, room)
+        short = text_fitted_to_picture(text, font, room)
         if len(short) > least and font.getlength(short) <= room:
             return short + mark
-        return fitted_text(text, font, width)
+        return text_fitted_to_picture(text, font, width)
     # Letter by letter: the letters of the font have different widths.
     while len(text) > 1 and font.getlength(text + "…") > width:
         text = text[:-1]

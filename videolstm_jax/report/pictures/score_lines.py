@@ -87,7 +87,7 @@ class RecentScores:
         self._count += 1
         # By the mean so far: the order of single frames would make lines jump.
         best = np.argsort(-mean, kind="stable")[:SHOWN_CLASSES].tolist()
-        self._slots = stable_slots(self._slots, best)
+        self._slots = score_board_slots(self._slots, best)
         values = np.stack(self._scores)[:, self._slots]
         # The width doubles: a scale that changed with every frame would be hard to read.
         length = FIRST_WINDOW
@@ -102,7 +102,7 @@ class RecentScores:
         )
 
 
-def stable_slots(before: Sequence[int], chosen: Sequence[int]) -> list[int]:
+def score_board_slots(before: Sequence[int], chosen: Sequence[int]) -> list[int]:
     """Orders the chosen classes so that those shown before stay at their places.
 
     New classes take the free places in order.

@@ -24,7 +24,7 @@ class States(NamedTuple):
     maps: np.ndarray
 
 
-def state_sheet(
+def state_picture_sheet(
     states: States, frames: np.ndarray, size: tuple[int, int], fit: str = "squash"
 ) -> np.ndarray:
     """Draws frames across, the mean over channels in the first row, then a row for each channel.
@@ -41,9 +41,9 @@ def state_sheet(
     """
     # Models that read flow have no state for the last frame.
     times = np.minimum(frames, len(states.mean) - 1)
-    rows = [("mean", coloured_maps(states.mean, times, signed=False))]
+    rows = [("mean", heat_coloured_maps(states.mean, times, signed=False))]
     for number, maps in zip(states.channel.tolist(), states.maps, strict=True):
-        rows.append((f"channel {number}", coloured_maps(maps, times, signed=True)))
+        rows.append((f"channel {number}", heat_coloured_maps(maps, times, signed=True)))
     pictures = []
     for name, row in rows:
         for column, frame in enumerate(frames.tolist()):
@@ -52,12 +52,14 @@ def state_sheet(
             if column == 0:
                 title = name
             pictures.append(
-                overlay.titled_frame(_enlarged(row[column], size, fit), [(title, overlay.TEXT)])
+                overlay.titled_frame_picture(
+                    _enlarged(row[column], size, fit), [(title, overlay.TEXT)]
+                )
             )
     return overlay.filmstrip(np.stack(pictures), columns=len(frames), ground=overlay.BAND)
 
 
-def coloured_maps(maps: np.ndarray, times: np.ndarray, *, signed: bool) -> np.ndarray:
+def heat_coloured_maps(maps: np.ndarray, times: np.ndarray, *, signed: bool) -> np.ndarray:
     """Colours frames `times` [n] of maps [T, N, N] on the scale of all T; uint8 [n, N, N, 3]."""
     maps = np.asarray(maps, float)
     # All frames share one scale, so that changes over time are seen; maps of zeros have scale 1.

@@ -15,9 +15,9 @@ from videolstm_jax.durable import is_bucket
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.manager import opened_checkpoint_manager, sync_checkpoint_steps
-from videolstm_jax.train.checkpoints.orbax_errors import checkpoint_damage, orbax_file_error
+from videolstm_jax.train.checkpoints.orbax_errors import checkpoint_damage, orbax_checkpoint_error
 from videolstm_jax.train.checkpoints.versions import checkpoint_package_versions
-from videolstm_jax.train.mesh import placed_array
+from videolstm_jax.train.mesh import array_placed_on_mesh
 from videolstm_jax.types import TrainState
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Checkpoints:
             rest=save((state.step, state.opt_state)),
             meta=self._args.JsonSave(meta),
         )
-        with orbax_file_error(self.folder, f"cannot save step {step}"):
+        with orbax_checkpoint_error(self.folder, f"cannot save step {step}"):
             # Orbax ends the save before this one first.
             self._manager.save(step, args=items)
             self._sync()
@@ -128,7 +128,7 @@ class Checkpoints:
         Raises:
           FileError: it failed.
         """
-        with orbax_file_error(self.folder, "cannot save"):
+        with orbax_checkpoint_error(self.folder, "cannot save"):
             self._manager.wait_until_finished()
             self._sync()
 
@@ -147,7 +147,7 @@ class Checkpoints:
             with contextlib.suppress(Exception):
                 self._manager.close()
             raise
-        with orbax_file_error(self.folder, "cannot save"):
+        with orbax_checkpoint_error(self.folder, "cannot save"):
             self._manager.close()
 
     # ---- reading ---------------------------------------------------------------------------------
@@ -298,4 +298,4 @@ def load_checkpoint_params(
 
 def _placed(leaf: np.ndarray, like: Any) -> Any:
     """The array on the devices of `like`; on the default one where that names none."""
-    return placed_array(leaf, getattr(like, "sharding", None))
+    return array_placed_on_mesh(leaf, getattr(like, "sharding", None))

@@ -20,7 +20,7 @@ class DamagedCheckpoint(FileError):
 
 
 @contextlib.contextmanager
-def orbax_file_error(folder: epath.Path, problem: str) -> Iterator[None]:
+def orbax_checkpoint_error(folder: epath.Path, problem: str) -> Iterator[None]:
     """Turns any error into a FileError "FOLDER: PROBLEM: cause"."""
     try:
         yield

@@ -17,12 +17,12 @@ from videolstm_jax.train.checkpoints.manifest import unrecorded_identity
 from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
 from videolstm_jax.train.checkpoints.step_folders import (
     DAMAGED,
-    free_folder_name,
-    is_unfinished_save,
+    free_checkpoint_folder_name,
+    is_unfinished_checkpoint,
     step_folders,
 )
 from videolstm_jax.train.checkpoints.versions import checkpoint_versions_difference
-from videolstm_jax.train.log import last_logged_step
+from videolstm_jax.train.log import last_logged_training_step
 
 if TYPE_CHECKING:
     from etils import epath
@@ -45,7 +45,7 @@ class Restored(NamedTuple):
     newest: int = 0
 
 
-def check_resume(folder: epath.Path, resume: str) -> None:
+def check_training_resume(folder: epath.Path, resume: str) -> None:
     """Refuses a folder by `resume`, before anything in it is opened or written.
 
     Args:
@@ -60,7 +60,7 @@ def check_resume(folder: epath.Path, resume: str) -> None:
     # nothing by it.
     steps = []
     for step, path in step_folders(place):
-        if not is_unfinished_save(path):
+        if not is_unfinished_checkpoint(path):
             steps.append(step)
     if resume == "must" and not steps:
         raise _missing(place)
@@ -79,13 +79,13 @@ def _missing(place: epath.Path) -> FileError:
     )
 
 
-def remove_unfinished_saves(folder: epath.Path) -> None:
+def remove_unfinished_checkpoints(folder: epath.Path) -> None:
     """Removes what an interrupted save has left in the folder of a run, and prints which step.
 
     It never was a checkpoint, and the training makes this step again.
     """
     for step, path in step_folders(folder / "ckpt"):
-        if is_unfinished_save(path):
+        if is_unfinished_checkpoint(path):
             path.rmtree()
             _warn(f"{folder / 'ckpt'}: the save of step {step} was not finished; it was removed")
 
@@ -177,7 +177,7 @@ def _warn_of_uncommitted(checkpoints: Checkpoints) -> None:
             _warn(f"{checkpoints.folder / str(step)} is passed over: its save was not finished")
 
 
-def warn_of_lost_best(folder: epath.Path, restored: Restored, save_every: int) -> None:
+def warn_of_lost_best_checkpoint(folder: epath.Path, restored: Restored, save_every: int) -> None:
     """Prints a line where best/ is empty, although states were compared before this step.
 
     Args:
@@ -207,7 +207,7 @@ def _set_aside(
     """Moves damaged checkpoints out of the way, and prints what is wrong with each."""
     for number, error in damage.items():
         # Moved, not removed: the user may want to see the damage, and to repair the file system.
-        target = free_folder_name(checkpoints.folder.parent / DAMAGED, str(number))
+        target = free_checkpoint_folder_name(checkpoints.folder.parent / DAMAGED, str(number))
         target.parent.mkdir(parents=True, exist_ok=True)
         (checkpoints.folder / str(number)).rename(target)
         _warn(f"{error}. It was moved to {target}; training goes on from step {step}")
@@ -221,7 +221,7 @@ def _warn_of_lost(folder: epath.Path, newest: int | None) -> None:
     A training that was killed has logged some steps after its last checkpoint. One that had come to
     its end has its last step in both.
     """
-    logged_step = last_logged_step(folder / "metrics.jsonl")
+    logged_step = last_logged_training_step(folder / "metrics.jsonl")
     is_finished = (folder / "config.json").exists()
     if newest is None:
         trace = _trace_of_training(folder, logged_step)

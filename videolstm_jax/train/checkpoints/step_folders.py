@@ -26,13 +26,13 @@ def step_folders(place: epath.Path) -> list[tuple[int, epath.Path]]:
     return folders
 
 
-def is_unfinished_save(path: epath.Path) -> bool:
+def is_unfinished_checkpoint(path: epath.Path) -> bool:
     """Whether orbax has not renamed this folder, since its save did not end."""
     match = _STEP.fullmatch(path.name)
     return match is not None and match["unfinished"] is not None
 
 
-def free_folder_name(folder: epath.Path, name: str) -> epath.Path:
+def free_checkpoint_folder_name(folder: epath.Path, name: str) -> epath.Path:
     """A path in the folder that does not exist yet: NAME, NAME-2, NAME-3 .."""
     # The same step may be damaged again after training has made it once more.
     path, number = folder / name, 1

@@ -34,9 +34,9 @@ def first_not_finite(
       after: the state with the update.
 
     Returns:
-      k for the k-th name of `names_of_checked_numbers`.
+      k for the k-th name of `names_of_finite_checks`.
     """
-    # In the order of `names_of_checked_numbers`: the cause comes before what it spoils.
+    # In the order of `names_of_finite_checks`: the cause comes before what it spoils.
     values = [loss, accuracy, *jax.tree.leaves(gradient), gradient_norm]
     values += _floats(after).values()
     flags = []
@@ -47,7 +47,7 @@ def first_not_finite(
     return jnp.where(not_finite.any(), jnp.argmax(not_finite) + 1, 0).astype(jnp.int32)
 
 
-def names_of_checked_numbers(state: TrainState) -> list[str]:
+def names_of_finite_checks(state: TrainState) -> list[str]:
     """What `first_not_finite` looks at, in its order, in the words of a message."""
     names = ["the loss", "the accuracy"]
     for name in named_param_leaves(state.params):
@@ -79,7 +79,7 @@ def not_finite_problem(metrics: Metrics, names: list[str]) -> str:
 
     Args:
       metrics: of the step, on the host.
-      names: `names_of_checked_numbers` of the state.
+      names: `names_of_finite_checks` of the state.
     """
     if not metrics.not_finite:
         return ""

@@ -11,8 +11,8 @@ import numpy as np
 
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import tap_layer
-from videolstm_jax.nn.preprocessing import PREPROCESSING, backbone_pixels
+from videolstm_jax.nn.network import network_tap_layer
+from videolstm_jax.nn.preprocessing import PREPROCESSING, network_pixels
 from videolstm_jax.trained.bundle.record import BackboneRecord, BundleRecord
 from videolstm_jax.trained.bundle.writer import CELL_FILE, bundled_backbone_file
 from videolstm_jax.trained.foreground import foreground_problem
@@ -58,7 +58,7 @@ def _stored_layers(record: BundleRecord) -> dict[str, set[str]]:
     """The layers of each stream's frozen backbone that the model reads."""
     x = record.layers.x
     if record.backbone_from:
-        x = tap_layer(record.backbone_from)
+        x = network_tap_layer(record.backbone_from)
     # A model on flow features reads both of its inputs from the same ConvNet.
     streams = {record.stream: {x}}
     if record.layers.motion is not None:
@@ -111,7 +111,7 @@ def _backbone_problem(stream: str, row: BackboneRecord, classes: int) -> str:
             f"{', '.join(PREPROCESSING)}"
         )
     # The numbers are written for readers without this program; they must not say something else.
-    mean, scale = backbone_pixels(stream, config.preprocessing, config.pixel_scale)
+    mean, scale = network_pixels(stream, config.preprocessing, config.pixel_scale)
     stored = (row.preprocessing.name, row.preprocessing.mean, row.preprocessing.scale)
     expected = (config.preprocessing, tuple(mean), tuple(scale))
     if stored != expected:

@@ -26,7 +26,7 @@ USE = (
 )
 
 
-def model_card(record: Mapping[str, Any]) -> str:
+def bundle_card(record: Mapping[str, Any]) -> str:
     """The text of README.md.
 
     Args:

@@ -22,7 +22,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import ImageNetwork, network_params_for_layers
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.train.graft import named_param_leaves
-from videolstm_jax.trained.bundle.card import model_card
+from videolstm_jax.trained.bundle.card import bundle_card
 from videolstm_jax.trained.foreground import foreground_entry
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
         record["files"][name] = files.bytes_sha256(encoded)
     # Last, since it is of all fields. The card is for people, who may edit it, and has no sum.
     record["sha256"] = json_sha256(record)
-    encoded_files[CARD] = model_card(record).encode()
+    encoded_files[CARD] = bundle_card(record).encode()
 
     # Beside its place first, so that no half-written bundle ever has the name of a whole one.
     beside = files.path_beside(folder)
