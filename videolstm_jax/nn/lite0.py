@@ -121,8 +121,8 @@ class Lite0(nn.Module):
           x: preprocessed images [B, S, S, channels], or with another `first` the maps that this
             block reads.
           first: number of the first block that is computed. With 1 the stem is computed too.
-          output: the only layer that is returned, pool5, fc7, or `network_tap_layer` of a block. What
-            is above it is not computed and needs no parameters. Empty returns all.
+          output: the only layer that is returned, pool5, fc7, or `network_tap_layer` of a
+            block. What is above it is not computed and needs no parameters. Empty returns all.
         """
         dtype = jnp.dtype(self.dtype)
         maps = {}

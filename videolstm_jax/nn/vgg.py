@@ -93,8 +93,8 @@ class VGG(nn.Module):
         Args:
           x: the images, or with another `first` the maps that this block reads.
           first: number of the first block that is computed.
-          output: the only layer that is returned, pool5, fc7, or `network_tap_layer` of a block. What
-            is above it is not computed and needs no parameters. Empty returns the taps.
+          output: the only layer that is returned, pool5, fc7, or `network_tap_layer` of a
+            block. What is above it is not computed and needs no parameters. Empty returns the taps.
         """
         if first == 1 and x.shape[-1] != self.channels:
             raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")

@@ -49,8 +49,8 @@ def make_step(
       seed: of the dropout masks.
       mesh: spreads the batch over its devices, the state on each; None leaves everything where it
         is.
-      shards: parts of a batch whose gradients are added in their order, see `sharded_loss_gradient`;
-        0 for none. They need a mesh.
+      shards: parts of a batch whose gradients are added in their order, see
+        `sharded_loss_gradient`; 0 for none. They need a mesh.
     """
     loss_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
     if shards and mesh is not None:
