@@ -70,3 +70,12 @@ def test_results_name_the_device_the_date_and_the_commit(tmp_path):
     first = json.loads((tmp_path / "a.json").read_text())
     assert first == {"device": record.device(), **record.stamp(), "seconds": 1}
     assert json.loads((tmp_path / "b.json").read_text()) == own
+
+
+@pytest.mark.parametrize("path", sorted(record.RESULTS.glob("*.json*")), ids=lambda path: path.name)
+def test_each_result_file_names_a_commit(path):
+    rows = [json.loads(path.read_text())] if path.suffix == ".json" else record.read_rows(path)
+    for row in rows:
+        # `committed` is of files from before the programs wrote it themselves.
+        stamp = row.get("committed", row)
+        assert stamp["commit"]

@@ -21,7 +21,7 @@ from videolstm_jax.numpy_files import open_numpy
 from videolstm_jax.safe_readers.matlab import read_matlab
 from videolstm_jax.safe_readers.pickles import read_pickle
 from videolstm_jax.score_files.layout import ScoreFile, score_file_of_fields
-from videolstm_jax.score_files.values import has_control_character
+from videolstm_jax.score_files.values import score_file_has_control_character
 from videolstm_jax.sealed_json import parse_json
 
 # Columns of a table that are not classes, with their other names.
@@ -235,7 +235,7 @@ def _csv_columns(where: str, header: Sequence[str]) -> tuple[dict[str, int], dic
 
 def _check_csv_name(where: str, field: str, cell: str, expected: str) -> None:
     """Raises FileError for a cell that cannot name a video or a class."""
-    if not cell or has_control_character(cell):
+    if not cell or score_file_has_control_character(cell):
         raise FileError(f"{where}: {field} is {value_text(cell)}; expected {expected}")
 
 

@@ -94,12 +94,12 @@ def _text_problem(text: Any) -> str:
     """What was expected in place of a text that cannot be a name; empty where it can."""
     if not isinstance(text, str) or not text:
         return "expected text"
-    if has_control_character(text):
+    if score_file_has_control_character(text):
         return "expected no control characters"
     return ""
 
 
-def has_control_character(text: str) -> bool:
+def score_file_has_control_character(text: str) -> bool:
     """Whether a text would break the lines of messages and lists, or could not be written."""
     # Cs are the halves of surrogate pairs, which have no code in UTF-8.
     categories = set(map(unicodedata.category, text))
