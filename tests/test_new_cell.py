@@ -30,7 +30,7 @@ def mean_start():
     """H_0 = the mean input through one kernel: the start of a cell with one state."""
 
     def init(keys, cfg):
-        return EXAMPLE.draw_kernel(keys[0], (3, 3, cfg.depth, cfg.hidden), cfg)
+        return EXAMPLE.draw_cell_kernel(keys[0], (3, 3, cfg.depth, cfg.hidden), cfg)
 
     return MeanStart(init, lambda conv, kernel, mean: conv(kernel, mean.x))
 
