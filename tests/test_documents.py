@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+import videolstm_jax
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.config import ClusterConfig, RunConfig, flat_settings
 
@@ -27,6 +28,8 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:python3? -m launch\.|\bvideolstm )([a-z_]+)")
 SETTING = re.compile(r"(?:--|`)([a-z]+\.[a-z_]+)(?=[=`,\s)])")
 FUNCTION = re.compile(r"`(?:videolstm_jax\.)?((?:[a-z_]+\.)+[A-Za-z_]+)(?:\(\))?`")
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+IMPORT = re.compile(r"^from (videolstm_jax[\w.]*) import ([\w, ]+)", re.MULTILINE)
 # Looks like a setting, but is the name of a file.
 _ENDINGS = """
 py md json jsonl npz h5 csv txt zip avi mp4 html css svg png webp toml pkl mat pth xgtf ckpt
@@ -176,6 +179,16 @@ def test_functions_exist(page):
         ending = dotted.rsplit(".", 1)[-1]
         if dotted.split(".")[0] in packages and dotted not in settings:
             assert ending in FILE_ENDINGS or resolves(dotted), f"{name(page)} names {dotted}"
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name)
+def test_examples_import_names_that_exist(page):
+    for block in PYTHON.findall(page.read_text(encoding="utf-8")):
+        # Examples have placeholders such as `..`, so that only their import lines can be run.
+        for module, names in IMPORT.findall(block):
+            for imported in names.split(", "):
+                dotted = f"{module}.{imported}".removeprefix("videolstm_jax.")
+                assert hasattr(videolstm_jax, dotted) or resolves(dotted), dotted
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name)
