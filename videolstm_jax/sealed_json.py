@@ -62,11 +62,11 @@ def encode_rows(rows: Iterable[dict[str, Any]], *, sealed: bool = False) -> byte
     return b"".join(lines)
 
 
-def _seal_of_rows(first: dict[str, Any], others: Sequence[bytes]) -> str:
+def _seal_of_rows(first: dict[str, Any], other_lines: Sequence[bytes]) -> str:
     """The digest of all rows: the first by its fields, the other lines by their bytes."""
     # By bytes, since files of tubes are long, and encoding all rows again would double the time.
     sha256 = hashlib.sha256(json_sha256(first).encode())
-    for line in others:
+    for line in other_lines:
         sha256.update(line)
     return sha256.hexdigest()
 

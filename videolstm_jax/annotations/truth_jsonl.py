@@ -174,9 +174,9 @@ class _TruthLines:
         # -1 and () stand for what the line lacks.
         if facts.frames >= 0:
             frames = int(facts.frames)
-            before = self.frames.setdefault(video, frames)
-            if before != frames:
-                return f"{video} has {frames}; an earlier line has {before}"
+            earlier_frames = self.frames.setdefault(video, frames)
+            if earlier_frames != frames:
+                return f"{video} has {frames}; an earlier line has {earlier_frames}"
         if facts.size:
             width, height = facts.size
             size = (int(width), int(height))

@@ -63,8 +63,13 @@ class TrainedBlock(NamedTuple):
     def params_of(self, params: PyTree) -> PyTree:
         """The parameters of this part, from those of the backbone."""
         network = self.network
-        own = network.needs[self.layer] - network.cuts[self.first].needs
-        return {name: layer for name, layer in params.items() if name in own}
+        # What the layer needs beyond what the stored maps needed already.
+        own_layers = network.needs[self.layer] - network.cuts[self.first].needs
+        own_params = {}
+        for name, layer in params.items():
+            if name in own_layers:
+                own_params[name] = layer
+        return own_params
 
     def apply(self, params: PyTree, x: Array) -> Array:
         """The features that the cell reads.

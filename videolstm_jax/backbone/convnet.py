@@ -49,7 +49,9 @@ class TrainedConvNet(NamedTuple):
     def network(self) -> ImageNetwork:
         """Its functions and the layers that it offers."""
         network = image_network(self.config, self.channels, len(self.classes))
-        return network_with_tap(network, self.tap) if self.tap else network
+        if self.tap:
+            return network_with_tap(network, self.tap)
+        return network
 
     @property
     def picture_fit(self) -> PictureFit:
@@ -102,6 +104,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
             listed = ", ".join(map(str, STREAM_OF_CHANNELS))
             raise FileError(f"channels is {value_text(channels)}; expected one of {listed}")
         like = backbone_params_like(config, channels, len(classes))
+    # No more than this: who reads a backbone need not have its training list or optimizer.
     identity = {"cell": "convnet", "classes": list(classes)}
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:
         # The step that the record names: with its folder gone, the one before would be read.
@@ -166,6 +169,7 @@ def check_backbone_fit(cfg: RunConfig, fit: str, place: object) -> None:
     Raises:
       ConfigError: naming both.
     """
+    # Boxes would lie on other parts of the frames than the attention that they are made of.
     if fit and fit != cfg.data.fit:
         raise ConfigError(
             f"{place} was made with data.fit {fit!r}; the preset {cfg.preset} and its settings "

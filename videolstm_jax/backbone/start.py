@@ -145,6 +145,7 @@ def _from_convnet_folder(
             leaves[name] = leaf
     with _must_fit(folder):
         params = graft(params, leaves)
+    # Of the numbers: the folder may be moved, and this training still goes on from its checkpoint.
     fingerprints = {"weights": trained.sha256}
     return StartingPoint(params, preprocessing, fingerprints, trained.trained_on)
 

@@ -68,8 +68,8 @@ def _layers_problem(layers: Layers) -> str:
         names.append(layers.motion)
     for name in names:
         if name not in get_args(Layer):
-            known = ", ".join(get_args(Layer))
-            return f"the cell reads the layer {name!r}; expected one of {known}"
+            layer_names = ", ".join(get_args(Layer))
+            return f"the cell reads the layer {name!r}; expected one of {layer_names}"
     return ""
 
 

@@ -25,10 +25,10 @@ def total(bias: Array, *terms: Array) -> Array:
       [.., O], the sum of all.
     """
     # Products of 16 bits are added up in the 32 bits of the bias.
-    first, *others = (term.astype(bias.dtype) for term in terms)
+    first, *further_terms = (term.astype(bias.dtype) for term in terms)
     # Its rank is made that of the terms, because JAX may be set to refuse a promotion of ranks.
     bias = bias.reshape((1,) * (first.ndim - 1) + (-1,))
-    return sum(others, first + bias)
+    return sum(further_terms, first + bias)
 
 
 def lstm(state: LSTMState, z: Array) -> LSTMState:

@@ -139,6 +139,7 @@ class VideoDecoder:
                 continue
             count = frames[video.name]
             videos.append(video._replace(frames=count))
+            # Not refused: encoders declare wrong numbers often, and every frame was decoded.
             if count != video.frames:
                 miscounted.append(f"{video.name} ({video.frames} declared, {count} found)")
         # The parts were checked when the videos were listed, with the bad ones among them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from etils import epath
@@ -101,16 +101,29 @@ def _choose_videos(
 ) -> _Candidates:
     """Finds the official lists and the classes, and leaves out videos of classes not used."""
     official = _find_lists(cfg, folder, videos)
-    index = official.index if official and official.index else folder / "classInd.txt"
+    index = folder / "classInd.txt"
+    if official and official.index:
+        index = official.index
     all_classes = _read_classes(index, videos)
     # Folders may spell a class in another case than classInd.txt does.
     videos = list_parts.match_video_spelling(videos, all_classes)
     classes = official_lists.choose_dataset_classes(cfg.classes, all_classes)
     if cfg.classes:
-        videos = [video for video in videos if video.label in classes]
-        official = official and official.only(classes)
+        videos = _videos_of_classes(videos, classes)
+        if official:
+            official = official.only(classes)
     _check_classes(videos, classes, index)
     return _Candidates(folder, videos, classes, all_classes, official)
+
+
+def _videos_of_classes(
+    videos: Sequence[ListedVideo], classes: Collection[str]
+) -> list[ListedVideo]:
+    selected = []
+    for video in videos:
+        if video.label in classes:
+            selected.append(video)
+    return selected
 
 
 def _find_lists(
@@ -170,6 +183,7 @@ def _spelling_problem(classes: Sequence[str]) -> str:
 def _split(cfg: DataConfig, seed: int, candidates: _Candidates) -> _Split:
     """Gives each video its part, from the first source there is."""
     videos = candidates.videos
+    # Before all others, since the user names the group for this one run.
     if cfg.hold_out:
         held_out = groups.hold_out_group(videos, cfg.hold_out)
         return _Split(held_out, f"{cfg.hold_out} held out")

@@ -32,7 +32,9 @@ def dataset_listing_settings(cfg: DataConfig) -> dict[str, Any]:
     for name in _LISTING:
         setting = getattr(cfg, name)
         # As JSON gives them back, so that both can be compared.
-        settings[name] = list(setting) if isinstance(setting, tuple) else setting
+        if isinstance(setting, tuple):
+            setting = list(setting)
+        settings[name] = setting
     return settings
 
 
@@ -49,17 +51,17 @@ def check_dataset_listing(cfg: RunConfig) -> None:
         return
     # A damaged file is refused by the stage that reads its videos.
     record = read_json(path)
-    before = {}
+    stored_settings = {}
     if isinstance(record, dict):
-        before = record.get("settings", {})
+        stored_settings = record.get("settings", {})
     for name, setting in dataset_listing_settings(cfg.data).items():
         # A default or a preset is no wish of the user, and may have changed since then.
         is_override = f"data__{name}" in cfg.overrides
-        if is_override and name in before and before[name] != setting:
+        if is_override and name in stored_settings and stored_settings[name] != setting:
             raise ConfigError(
-                f"data.{name} is {setting!r}, but {path} was made with {before[name]!r}: run "
-                "prepare with the new value first, in another workdir if models of the old one are "
-                "kept"
+                f"data.{name} is {setting!r}, but {path} was made with {stored_settings[name]!r}: "
+                "run prepare with the new value first, in another workdir if models of the old one "
+                "are kept"
             )
 
 
@@ -71,17 +73,20 @@ def video_fingerprints(videos: Sequence[Video]) -> dict[str, str]:
     sizes = call_in_threads(file_size, [epath.Path(video.path) for video in videos])
     fingerprints = {}
     for video, size in zip(videos, sizes, strict=True):
-        fingerprints[video.name] = "no file" if size is None else f"{size} bytes"
+        fingerprints[video.name] = f"{size} bytes"
+        # Features that others made have no video files.
+        if size is None:
+            fingerprints[video.name] = "no file"
     return fingerprints
 
 
 def check_fingerprints(index: Mapping[str, Any], videos: Sequence[Video]) -> None:
     """Raises VideoError where the file of a video is not the one that `prepare` read."""
-    now, before = video_fingerprints(videos), index["source"]
+    fingerprints = video_fingerprints(videos)
     for video in videos:
-        expected = before.get(video.name)
-        if now[video.name] != expected:
+        expected = index["source"].get(video.name)
+        if fingerprints[video.name] != expected:
             raise VideoError(
-                f"{video.path}: {now[video.name]}; expected {expected}, as when the stage prepare "
-                "read it: run that again"
+                f"{video.path}: {fingerprints[video.name]}; expected {expected}, as when the "
+                "stage prepare read it: run that again"
             )

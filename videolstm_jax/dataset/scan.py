@@ -45,6 +45,7 @@ def scan_videos(
     listing = list_videos(cfg, seed=seed, root=root)
     # Before any video is opened, which may take long: a wrong split is seen at once.
     _print_listing(listing)
+    # The number of a class is its place in the list, in every file of the work folder.
     labels = {}
     for label, name in enumerate(listing.classes):
         labels[name] = label
@@ -66,7 +67,9 @@ def scan_videos(
 
 
 def _print_listing(listing: Listing) -> None:
-    origin = f", {listing.origin}" if listing.origin else ""
+    origin = ""
+    if listing.origin:
+        origin = f", {listing.origin}"
     print(
         f"{len(listing.videos)} videos of {len(listing.classes)} classes{origin}: "
         f"{parts.describe_parts(listing.videos)}",

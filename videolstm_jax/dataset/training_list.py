@@ -91,6 +91,7 @@ def check_test_list(
     Raises:
       FileError: there are some, and that is not allowed.
     """
+    # By names, because a model may be read on another machine, where paths differ.
     is_trained = np.isin(np.array(names, str), np.array(sorted(trained), str))
     count = int(is_trained.sum())
     if count and not allowed:

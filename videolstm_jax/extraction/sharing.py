@@ -61,14 +61,14 @@ def extracted_stream_folders(job: ExtractionJob, streams: Sequence[str]) -> list
 
 def remove_unfinished_of_shard(job: ExtractionJob, folder: epath.Path) -> None:
     """Removes the files of this worker that it was writing when it was killed."""
-    own = names_of(job.shard.of(job.dataset.videos))
+    own_names = names_of(job.shard.of(job.dataset.videos))
     own_notes = feature_notes_path(folder, job.shard.worker).name
 
     def is_ours(target: epath.Path) -> bool:
         if job.shard.count == 1 or target.name == own_notes:
             return True
         _, *name = target.relative_to(folder).parts  # behind the folder of the layer
-        return "/".join(name).rpartition(".")[0] in own
+        return "/".join(name).rpartition(".")[0] in own_names
 
     remove_unfinished(folder, is_ours)
 

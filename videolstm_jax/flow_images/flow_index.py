@@ -75,14 +75,14 @@ def claim_flow_folder(path: epath.Path, settings: dict[str, Any]) -> None:
         write_json(path, settings, sealed=True)
         return
     # A folder of before this setting has flow that was squashed.
-    before = {"fit": "squash"} | read_json_object(path)
+    stored_settings = {"fit": "squash"} | read_json_object(path)
     settings = {"fit": "squash"} | settings
-    before.pop(SEAL, None)
+    stored_settings.pop(SEAL, None)
     changes = []
     # Of both: a setting that only one of them has is a change too.
-    for name in {**settings, **before}:
-        if before.get(name) != settings.get(name):
-            changes.append(f"{name} {before.get(name)!r}, now {settings.get(name)!r}")
+    for name in {**settings, **stored_settings}:
+        if stored_settings.get(name) != settings.get(name):
+            changes.append(f"{name} {stored_settings.get(name)!r}, now {settings.get(name)!r}")
     if changes:
         raise ConfigError(
             f"{path.parent} holds flow made with {'; '.join(changes)}. Expected the same settings: "

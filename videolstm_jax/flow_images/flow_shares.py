@@ -42,8 +42,8 @@ def write_flow_together(
         return
     record = {"classes": listed.classes, "videos": listed.videos, "scale": scale}
     processes.broadcast("the listed videos", json.dumps(record).encode())
-    own = share_of(listed.videos, processes.index, processes.count)
-    _write_share(cfg, folder, listed, own, scale, computed)
+    own_videos = share_of(listed.videos, processes.index, processes.count)
+    _write_share(cfg, folder, listed, own_videos, scale, computed)
     processes.meet("the flow is written")
 
 
@@ -58,9 +58,9 @@ def help_with_flow(cfg: RunConfig, folder: epath.Path) -> None:
     record = json.loads(processes.broadcast("the listed videos", b""))
     videos = tuple(Video(*row) for row in record["videos"])
     listed = Dataset(tuple(record["classes"]), videos)
-    own = share_of(videos, processes.index, processes.count)
+    own_videos = share_of(videos, processes.index, processes.count)
     bound, is_scaled = record["scale"]
-    _write_share(cfg, folder, listed, own, (bound, is_scaled), {})
+    _write_share(cfg, folder, listed, own_videos, (bound, is_scaled), {})
     processes.meet("the flow is written")
 
 

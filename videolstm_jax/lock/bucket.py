@@ -32,25 +32,25 @@ def bucket_writer(
 ) -> Iterator[None]:
     """Holds the lock of a folder in a bucket; see `sole_writer.sole_writer`."""
     place.mkdir(parents=True, exist_ok=True)
-    own = place / f"{name}-{secrets.token_hex(8)}"
-    own.write_bytes(owner_bytes(owner))
+    own_object = place / f"{name}-{secrets.token_hex(8)}"
+    own_object.write_bytes(owner_bytes(owner))
 
     def beat() -> None:
         # Its time stamp is the heartbeat. Who breaks the lock removes the object; written anew, it
         # would hide this from `check_lock_still_owned`.
-        if own.exists():
-            own.write_bytes(owner_bytes(owner))
+        if own_object.exists():
+            own_object.write_bytes(owner_bytes(owner))
 
     try:
-        for rival in _other_locks(own, name, rivals):
-            _check_rival(rival, own, break_lock)
+        for rival in _other_locks(own_object, name, rivals):
+            _check_rival(rival, own_object, break_lock)
         with lock_heartbeat(beat):
             yield
-        check_lock_still_owned(place, owner, _read_owner(own))
+        check_lock_still_owned(place, owner, _read_owner(own_object))
     finally:
         # The error of the block itself must come through.
         with contextlib.suppress(OSError):
-            own.unlink(missing_ok=True)
+            own_object.unlink(missing_ok=True)
 
 
 def _other_locks(own: epath.Path, name: str, rivals: str) -> list[epath.Path]:

@@ -89,9 +89,9 @@ def read_owner(path: pathlib.Path) -> LockOwner | None:
 def _claim(path: pathlib.Path, owner: LockOwner, break_lock: bool) -> None:
     """Writes the owner into the file, unless a living process stands there."""
     with _opened(path) as file:
-        before = parse_owner(file.read())
-        if before is not None and not break_lock and _is_alive(before, path):
-            raise lock_refusal(path.parent, before)
+        earlier_owner = parse_owner(file.read())
+        if earlier_owner is not None and not break_lock and _is_alive(earlier_owner, path):
+            raise lock_refusal(path.parent, earlier_owner)
         try:
             file.seek(0)
             file.truncate()

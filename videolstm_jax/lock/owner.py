@@ -100,12 +100,12 @@ def lock_refusal(folder: object, owner: LockOwner) -> FolderInUse:
 def check_lock_still_owned(folder: object, owner: LockOwner, now: LockOwner | None) -> None:
     """Raises FileError where the lock was taken from its owner while it wrote."""
     if now != owner:
-        other = "someone" if now is None else f"process {now.pid} on {now.host}"
+        other_owner = "someone" if now is None else f"process {now.pid} on {now.host}"
         repair = f"run `{owner.stage}` again"
         if owner.stage in _WHOLE_FOLDER:
             repair = "remove the folder and begin again"
         raise FileError(
-            f"{folder}: {other} took over the lock of this {owner.stage}, so both have "
+            f"{folder}: {other_owner} took over the lock of this {owner.stage}, so both have "
             f"written here: {repair}"
         )
 

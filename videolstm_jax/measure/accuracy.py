@@ -39,9 +39,9 @@ def class_ranks(scores: NDArray, label: NDArray) -> NDArray:
     if problem:
         raise ValueError(problem)
     # The rule for ties is that of argmax, so that a rank of 0 means "this class came first".
-    own = np.take_along_axis(scores, label[:, None], axis=1)
+    true_class_score = np.take_along_axis(scores, label[:, None], axis=1)
     listed_earlier = np.arange(scores.shape[1]) < label[:, None]
-    before = (scores > own) | ((scores == own) & listed_earlier)
+    before = (scores > true_class_score) | ((scores == true_class_score) & listed_earlier)
     return before.sum(axis=1)
 
 

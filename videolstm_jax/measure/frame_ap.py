@@ -84,10 +84,10 @@ def frame_aps(
     true_tubes = check_detections(truth, "true tubes")
     rank_of = _ranks_of_videos((*detections, *true_tubes))
     frames_with_truth = np.unique(_boxes_of(true_tubes, rank_of).key)
-    own = group_detections_by_class(check_detections(detections, "detections"))
+    detections_by_class = group_detections_by_class(check_detections(detections, "detections"))
     aps = {}
     for label, tubes in sorted(group_detections_by_class(true_tubes).items()):
-        boxes = _boxes_of(own.get(label, []), rank_of, frame_scores)
+        boxes = _boxes_of(detections_by_class.get(label, []), rank_of, frame_scores)
         if frames == "truth":
             # Truth of any class: a box of this class on a frame that was annotated is an error.
             _, has_truth = _look_up(frames_with_truth, boxes.key)
@@ -165,11 +165,11 @@ def _box_scores(detection: Detection, frame_scores: Mapping[str, NDArray] | None
     return scores[start:stop, detection.label].astype(float)
 
 
-def _look_up(keys: NDArray, wanted: NDArray) -> tuple[NDArray, NDArray]:
-    """Returns the index of each wanted key among sorted keys, and whether it is one of them."""
+def _look_up(keys: NDArray, searched_keys: NDArray) -> tuple[NDArray, NDArray]:
+    """Returns the index of each searched key among sorted keys, and whether it is one of them."""
     # np.isin would do, but it hashes such large keys badly and takes 20 times as long.
-    index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return index, keys[index] == wanted
+    index = np.minimum(np.searchsorted(keys, searched_keys), len(keys) - 1)
+    return index, keys[index] == searched_keys
 
 
 def _rank(boxes: _Boxes, truth: _Boxes) -> Ranked:

@@ -165,12 +165,12 @@ def tube_error_split(
     in_video: dict[str, list[Detection]] = {}
     for true in true_tubes:
         in_video.setdefault(true.video, []).append(true)
-    own = group_detections_by_class(check_detections(detections, "detections"))
+    detections_by_class = group_detections_by_class(check_detections(detections, "detections"))
     counts = dict.fromkeys(ErrorCounts._fields, 0)
     for label, tubes in group_detections_by_class(true_tubes).items():
         matched: set[int] = set()
         # As many as there are true tubes: a perfect detector has no others.
-        for detection in own.get(label, [])[: len(tubes)]:
+        for detection in detections_by_class.get(label, [])[: len(tubes)]:
             rivals = in_video.get(detection.video, [])
             kind = _error_kind(detection, rivals, matched, passes)
             counts[kind] += 1
@@ -193,10 +193,16 @@ def _error_kind(
       matched: the ids of true tubes that better detections took; one may be added.
       passes: whether an IoU passes the threshold.
     """
-    rivals = [_Rival(tube_iou(detection.tube, true.tube), true) for true in truth]
-    same_class = [rival for rival in rivals if rival.true.label == detection.label]
-    # By identity, because records with arrays cannot be compared or hashed.
-    free = [rival for rival in same_class if id(rival.true) not in matched]
+    rivals, same_class, free = [], [], []
+    for true in truth:
+        rival = _Rival(tube_iou(detection.tube, true.tube), true)
+        rivals.append(rival)
+        if true.label != detection.label:
+            continue
+        same_class.append(rival)
+        # By identity, because records with arrays cannot be compared or hashed.
+        if id(true) not in matched:
+            free.append(rival)
     best = _most_covered(free)
     if best is not None and passes(best.overlap):
         matched.add(id(best.true))

@@ -47,14 +47,14 @@ def video_aps(
     """
     convention = overlap_style(style)
     check_detection_labels(detections, truth)
-    own = group_detections_by_class(check_detections(detections, "detections"))
+    detections_by_class = group_detections_by_class(check_detections(detections, "detections"))
     aps = {}
     for label, tubes in sorted(
         group_detections_by_class(check_detections(truth, "true tubes")).items()
     ):
         # A class without truth has no precision, and so no part in the mean; a class without
         # detections has 0.
-        ranked = _rank(own.get(label, []), tubes)
+        ranked = _rank(detections_by_class.get(label, []), tubes)
         aps[label] = average_precisions(ranked, thresholds, convention)
     return aps
 

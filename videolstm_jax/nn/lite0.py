@@ -232,6 +232,10 @@ def lite0_network(
         return module.apply({"params": params}, x, rngs=rngs)
 
     needs = _needed_layers()
+    signed = {"logits"}
+    # A block ends without a ReLU, the head with one.
+    if map_layer != "head":
+        signed.add("pool5")
     return ImageNetwork(
         identity="lite0",
         init=init,
@@ -250,8 +254,7 @@ def lite0_network(
             "fc7": needs["head"],
             "logits": needs["head"] | {"logits"},
         },
-        # A block ends without a ReLU, the head with one.
-        signed=frozenset({"logits"} if map_layer == "head" else {"logits", "pool5"}),
+        signed=frozenset(signed),
         preprocessing="lite0",
         weights=LITE0_READER,
         cuts=_cuts(module, cfg.image_size),
@@ -284,7 +287,9 @@ def _map_shape(map_layer: str, side: int) -> tuple[int, int, int]:
     side, width = -(-side // 2), STEM  # the stem
     for stage in STAGES[:after]:
         side, width = -(-side // stage.stride), stage.width
-    return side, side, HEAD if map_layer == "head" else width
+    if map_layer == "head":
+        width = HEAD
+    return side, side, width
 
 
 def _needed_layers() -> dict[str, frozenset[str]]:

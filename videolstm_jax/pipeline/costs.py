@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 def pipeline_cost(steps: Sequence[Step], dataset: Dataset) -> str:
     """A table of what the stages that learn will cost on this device, and all of them together."""
     costs = importlib.import_module("videolstm_jax.train.cost")
-    runs = [step.cfg for step in steps if step.stage == "train"]
+    runs = []
+    for step in steps:
+        if step.stage == "train":
+            runs.append(step.cfg)
+    # Each kind of model is timed for some steps, which takes a while: it must not look like a hang.
     with ProgressLines(
         lambda seconds: f"measures the speed of this device, {seconds:.0f} s so far"
     ):
+        # The settings of backbones and flow are the same in all runs.
         measured_pace = costs.measure_pace(runs[0], runs, dataset)
     lines = [
         "about, from nothing, at this device's speed just now; compiling and reading videos come "

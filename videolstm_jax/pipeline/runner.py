@@ -51,6 +51,7 @@ def run(cfg: RunConfig) -> epath.Path | None:
 
 def _print_times(seconds: Sequence[tuple[str, float]]) -> None:
     """Prints a line for each stage, and the sum."""
+    # Printed at the end, behind all that the stages print, so that it is found after a night.
     head = "all stages"
     total = 0.0
     width = len(head)
@@ -85,8 +86,10 @@ def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path | None:
         run_stage = partial(run_stage, on_listed=partial(_print_cost, steps))
     if step.stage in SHARDED:
         shards = importlib.import_module("videolstm_jax.features.shards")
-        own = shards.Shard(processes.index + 1, processes.count)
-        run_stage = partial(run_stage, shard=own)
+        # Shards count from 1, as users name them.
+        own_shard = shards.Shard(processes.index + 1, processes.count)
+        run_stage = partial(run_stage, shard=own_shard)
+    # The others take seconds, or write one file.
     if step.stage not in TOGETHER + SHARDED:
         return run_in_first_process(step.label, run_stage)
     path = run_stage()

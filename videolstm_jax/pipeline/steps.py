@@ -69,6 +69,7 @@ def plan(cfg: RunConfig) -> list[Step]:
 
 
 def _refuse_settings_of_one_run(settings: Settings) -> None:
+    # All runs would get the same name or cell, and write into one folder.
     for name in _OF_ONE_RUN:
         if name in settings.overrides:
             raise ConfigError(
@@ -79,6 +80,7 @@ def _refuse_settings_of_one_run(settings: Settings) -> None:
 
 def _feature_steps(cfg: RunConfig, settings: Settings) -> list[Step]:
     """The stages that make the features of both streams, and the baselines without a network."""
+    # First of all: if size or length give the class away, the user sees it before hours of work.
     steps = [Step("nearest", cfg)]
     for stream in STREAMS:
         stream_cfg = settings.for_stream(stream).config()
@@ -94,6 +96,7 @@ def _feature_steps(cfg: RunConfig, settings: Settings) -> list[Step]:
 def _fuse_config(cfg: RunConfig, runs: Sequence[RunConfig]) -> RunConfig:
     """Fuses the last cell on RGB with the cell on flow: the two streams of Sec. 5.5."""
     fused = (runs[-2].run_name, runs[-1].run_name)
+    # Named after its runs by default, so that fusions of other cells lie side by side.
     fuse_name = cfg.overrides.get("fuse__name", "+".join(fused))
     # `Workdir.scores` finds a file of scores by this name; a run's own would be hidden.
     if any(run_cfg.run_name == fuse_name for run_cfg in runs):
@@ -111,8 +114,10 @@ def _with_graft_sources(settings: Settings, runs: Sequence[RunConfig]) -> list[R
     ordered: dict[str, RunConfig] = {}
 
     def add(run_cfg: RunConfig) -> None:
+        # Sources first, and theirs before them: a training needs the checkpoints of its sources.
         for graft in run_cfg.train.graft:
             add(pipeline_graft_source(settings, run_cfg, graft))
+        # A run of the pipeline that is a source too is trained once.
         ordered.setdefault(run_cfg.run_name, run_cfg)
 
     for run_cfg in runs:

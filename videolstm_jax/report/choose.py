@@ -72,11 +72,14 @@ def _ranked(
 
 
 def _without(queues: Mapping[int, Sequence[int]], picked: Sequence[int]) -> dict[int, list[int]]:
-    rest = {}
+    remaining: dict[int, list[int]] = {}
     for index, queue in queues.items():
+        remaining[index] = []
         # The order of a queue is its ranking, so nothing is sorted again.
-        rest[index] = [v for v in queue if v not in picked]
-    return rest
+        for video in queue:
+            if video not in picked:
+                remaining[index].append(video)
+    return remaining
 
 
 def _in_turns(queues: Mapping[int, Sequence[int]], count: int) -> list[int]:
@@ -100,6 +103,9 @@ def shown_tubes_of_best_class(detections: Iterable[Detection]) -> dict[str, tupl
     for video, rows in by_video.items():
         rows.sort(key=lambda detection: -detection.score)
         best = rows[0].label
-        of_best = [row.tube for row in rows if row.label == best]
+        of_best = []
+        for row in rows:
+            if row.label == best:
+                of_best.append(row.tube)
         tubes[video] = tuple(of_best)
     return tubes

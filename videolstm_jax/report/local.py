@@ -149,13 +149,13 @@ def _map_plot(maps: Mapping[str, Measures]) -> Plot:
 
 def time_plots(maps: Mapping[str, Measures]) -> tuple[Plot, ...]:
     """Plots the attention from the first frame on: means over videos, a line for each run."""
-    drawn = []
+    drawn_curves = []
     for kind, (title, label, top) in ATTENTION_PLOTS.items():
         series = _time_series(maps, kind)
         if series:
             axes = Axis("frame", 0.0), Axis(label, 0.0, top)
-            drawn.append(plots.line_plot(title, series, *axes, height=200))
-    return tuple(drawn)
+            drawn_curves.append(plots.line_plot(title, series, *axes, height=200))
+    return tuple(drawn_curves)
 
 
 def _time_series(maps: Mapping[str, Measures], kind: str) -> list[Series]:

@@ -26,12 +26,21 @@ class ConstantAnswer(NamedTuple):
     source: str
 
 
+def _on_new_videos(rows: Sequence[Result]) -> list[Result]:
+    """The results of models that were trained on none of the test videos."""
+    results = []
+    for row in rows:
+        if not row.trained_on:
+            results.append(row)
+    return results
+
+
 def page_headline(rows: Sequence[Result]) -> Result | None:
     """Returns the result of the headline and of the confusion matrix; None without results.
 
     A result on videos that the model was trained on is taken only where there is no other.
     """
-    eligible = [row for row in rows if not row.trained_on] or rows
+    eligible: Sequence[Result] = _on_new_videos(rows) or rows
     for kind in HEADLINE_KINDS:
         candidates = []
         for row in eligible:

@@ -166,7 +166,10 @@ def _measure(
 
 def _cells(values: Sequence[float | None], texts: Sequence[str]) -> list[TableCell]:
     """Cells of a column, the highest value marked as best unless all are equal."""
-    numbers = [value for value in values if value is not None]
+    numbers = []
+    for value in values:
+        if value is not None:
+            numbers.append(value)
     # A mark on every row would say nothing.
     best = None
     if numbers and max(numbers) > min(numbers):

@@ -57,8 +57,8 @@ def box_settings_of_results(
     if not problem:
         return cfg.localize
     print(f"localize: {problem}; boxes are made of the weighted features", flush=True)
-    others = Settings(cfg.preset, cfg.overrides).override(localize__input="weighted_features")
-    return others.config().localize
+    settings = Settings(cfg.preset, cfg.overrides).override(localize__input="weighted_features")
+    return settings.config().localize
 
 
 def _foreground_problem(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> str:

@@ -108,7 +108,25 @@ def measure_localized_videos(
     # The frame IoU is that of the heaviest tube, since a baseline has one tube a video.
     overlaps = _overlaps(annotated, heaviest)
     summary["model"] = _measure_tubes(annotated, tracks, overlaps, options)
-    columns = {"model": overlaps}
+    summary["baselines"], columns = _measure_baselines(annotated, overlaps, options)
+    summary["frame_iou"] = _by_video(annotated, {"model": overlaps, **columns})
+    return summary
+
+
+def _measure_baselines(
+    annotated: Sequence[LocalizedVideo], overlaps: NDArray, options: MeasureOptions
+) -> tuple[dict[str, Any], dict[str, NDArray]]:
+    """Measures the baselines, and compares the model with each.
+
+    Args:
+      annotated: V localized videos with true tubes.
+      overlaps: [V], the frame IoUs of the model.
+      options: how they are measured.
+
+    Returns:
+      The measures and the frame IoUs [V] of each baseline by its name.
+    """
+    rows, columns = {}, {}
     for name, tubes in _common_baselines(annotated).items():
         # Only the centred box has a fraction in its name, such as "centred 0.5".
         kind, _, fraction = name.partition(" ")
@@ -120,9 +138,8 @@ def measure_localized_videos(
         # Paired: both have the same videos, and hard ones are hard for both.
         difference = paired_interval(overlaps, columns[kind], seed=options.seed)
         row["model_minus_baseline"] = difference._asdict()
-        summary["baselines"][kind] = row
-    summary["frame_iou"] = _by_video(annotated, columns)
-    return summary
+        rows[kind] = row
+    return rows, columns
 
 
 def _as_tracks(tubes: Sequence[Tube]) -> list[list[Track]]:

@@ -38,8 +38,13 @@ class KeySizes:
         if name in _MEMO_READERS:
             self._stack.append(self._memo.get(int(argument), 1))
         elif name in _MEMO_WRITERS:
-            number = len(self._memo) if name == "MEMOIZE" else int(argument)
-            self._memo[number] = (self._stack[-1] if self._stack else None) or 1
+            # MEMOIZE counts by itself; older protocols name the number.
+            number = len(self._memo)
+            if name != "MEMOIZE":
+                number = int(argument)
+            self._memo[number] = 1
+            if self._stack and self._stack[-1] is not None:
+                self._memo[number] = self._stack[-1]
         elif name == "DUP":
             self._stack += self._stack[-1:]
         elif name == "MARK":

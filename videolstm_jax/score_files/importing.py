@@ -108,7 +108,10 @@ def _part(file: ScoreFile, names: Sequence[str], settings: ImportSettings) -> Pa
     parts = {"--part": settings.part, file.path: file.part}
     if settings.dataset is not None:
         parts["the data set"] = _part_in_dataset(file, names, settings.dataset)
-    named_parts = {source: part for source, part in parts.items() if part}
+    named_parts = {}
+    for source, part in parts.items():
+        if part:
+            named_parts[source] = part
     problem = _parts_problem(named_parts)
     if problem:
         raise FileError(f"{file.path}: part is {problem}")

@@ -89,12 +89,12 @@ def _pickle_fields(path: str) -> dict[str, Any]:
         problem = ""
         if not isinstance(fields, dict):
             problem = f"holds a {type(fields).__name__}; expected a dict of fields"
-        elif not all(isinstance(name, str) for name in fields):
-            # Pickles have keys of any kind. JSON and MATLAB have texts only.
-            name = next(name for name in fields if not isinstance(name, str))
-            problem = f"has the key {name!r}; expected texts"
         if problem:
             raise FileError(problem)
+        # Pickles have keys of any kind. JSON and MATLAB have texts only.
+        for name in fields:
+            if not isinstance(name, str):
+                raise FileError(f"has the key {name!r}; expected texts")
     return fields
 
 

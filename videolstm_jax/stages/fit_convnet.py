@@ -98,6 +98,7 @@ def run(cfg: RunConfig) -> epath.Path:
       VideoError: a video is not the one that `prepare` read.
     """
     watchdog().expect(READING)
+    # All that can be refused is refused before the folder is locked and written.
     backbone = _open_fit(cfg)
     cfg, videos, classes = backbone.cfg, backbone.videos, backbone.dataset.classes
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch, cfg.train.shards)

@@ -105,7 +105,7 @@ def _samples(
     Raises:
       FileError: no training video has any.
     """
-    # The same number of each video, so that memory does not grow with the list.
+    # The same number of each video, rounded up, so that memory does not grow with the list.
     quota = -(-cfg.idt.samples // len(train))
     samples = []
     for video in counted(train, len(train), "idt: samples of videos"):

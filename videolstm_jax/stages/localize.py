@@ -187,6 +187,7 @@ def _read_pass(task: _Task, video: Video) -> evaluated.EvaluatedVideo:
     """Reads the frame scores [L', C], the attention and the size of features [L', N, N]."""
     name = task.cfg.run_name
     stored = evaluated.load_evaluated_video(task.work, name, video, len(task.dataset.classes))
+    # An LSTM and a ConvLSTM have frame scores only.
     if stored.attention is None:
         raise FileError(
             f"{task.work.evaluated_video(name, video.name)} holds no attention, so there is "

@@ -60,6 +60,7 @@ def run(cfg: RunConfig) -> epath.Path:
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     with contextlib.ExitStack() as stack:
+        # Both locks before either file is written: the two results belong to one run of the stage.
         for name in (SIZE_BASELINE, NAME):
             stack.enter_context(team_writer(work.run(name), "nearest", break_lock=cfg.break_lock))
         _write_scores(cfg, work, dataset)

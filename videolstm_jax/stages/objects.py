@@ -94,6 +94,7 @@ def _means(
     classify = imagenet_classifier(SIDE, cfg.objects.batch)
     frames_of_videos = counted(_decoded(cfg, videos_to_do), len(videos_to_do), "objects: videos")
     for video, frames in zip(videos_to_do, frames_of_videos, strict=True):
+        # The first frame is always among them, so a video shorter than the stride has a mean too.
         mean = classify(frames[:: cfg.objects.stride]).mean(0)
         origin = np.array(origins[video.name], str)
         write_arrays(folder / f"{video.name}.npz", mean=mean, origin=origin)

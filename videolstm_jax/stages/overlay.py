@@ -99,6 +99,7 @@ def _draw(results: _RunResults, video: Video, path: epath.Path, side: int) -> No
 def _listed_videos(work: Workdir, dataset: Dataset, names: Sequence[str]) -> list[Video]:
     """The videos of these names; all are looked up before the first is drawn."""
     video_of = {video.name: video for video in dataset.videos}
+    # A misspelt name is refused before films of the others are drawn, which takes minutes.
     for name in names:
         if name not in video_of:
             example = next(iter(video_of))

@@ -98,6 +98,7 @@ def _film_path(cfg: PredictConfig) -> epath.Path | None:
 
 def _predicted_folder(cfg: PredictConfig) -> epath.Path:
     """The folder of films: in the work folder of a run, in the current one for a bundle."""
+    # A bundle may be shared or read-only, so nothing is written into it.
     if is_bundle(cfg.folder):
         return epath.Path("predicted")
     work, _ = workdir_of_run(cfg.folder)
@@ -109,6 +110,7 @@ def _stream_stem(video: str) -> str:
     if video == live.PIPE:
         return "stdin"
     if live.is_network_video(video):
+        # The path alone: an address may have a password in it, which no file name should show.
         address = urllib.parse.urlsplit(video)
         return pathlib.PurePosixPath(address.path).stem or address.hostname or "network"
     path = epath.Path(video)
@@ -122,6 +124,7 @@ def _check_not_source(path: epath.Path | None, video: str) -> None:
     """Raises ConfigError where the film would be written over the video that it shows."""
     if path is None or not path.exists() or not os.path.exists(video):
         return
+    # The file itself and not its name, which links hide: the film is begun while the video is read.
     if os.path.samefile(path, video):
         raise ConfigError(
             f"the film would replace its own source, {video}; expected another --output"

@@ -28,7 +28,7 @@ from videolstm_jax.nn.network import tapped_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.synthetic import stick_actions
-from videolstm_jax.types import Dataset
+from videolstm_jax.types import Dataset, Detection
 from videolstm_jax.workdir.dataset_json import save_dataset
 from videolstm_jax.workdir.layout import Workdir, check_layout
 from videolstm_jax.workdir.tubes_jsonl import save_detections
@@ -122,14 +122,8 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     dataset = decoder.good_videos(listed, frames)
     tubes = scan.read_dataset_true_tubes(cfg.data, dataset, root=root)
     bad_rows = sorted([*bad_rows, *decoder.bad_rows], key=lambda row: row["name"])
-    beside = []
-    for path, rows in ((work.bad, bad_rows), (work.truth, tubes)):
-        if rows:
-            beside.append(path.name)
-    settings_of_list = dataset_listing_settings(cfg.data)
-    save_dataset(work.dataset, dataset, settings=settings_of_list, beside=beside)
-    _write_or_remove(work.bad, bad_rows, _write_sealed)
-    _write_or_remove(work.truth, tubes, save_detections)
+    _write_lists(cfg, work, dataset, tubes, bad_rows)
+    # Last: its presence says that the stage has finished.
     _write_index(work, settings, frames, fingerprints, flow_files)
     _print_summary(work, frames, len(tubes), len(bad_rows))
     balance.print_uneven(cfg.train.balance, dataset.listed("train"), dataset.classes)
@@ -221,6 +215,26 @@ def _write_flow(
     return flow_writing.write_missing_flow(
         cfg, target, listed.videos, stored, decoder, sample.parts
     )
+
+
+def _write_lists(
+    cfg: RunConfig,
+    work: Workdir,
+    dataset: Dataset,
+    tubes: list[Detection],
+    bad_rows: list[dict[str, str]],
+) -> None:
+    """Writes dataset.json, and the files beside it that have rows; others are removed."""
+    # dataset.json names them, so that a file that is lost later is not taken for none.
+    files_beside = []
+    if bad_rows:
+        files_beside.append(work.bad.name)
+    if tubes:
+        files_beside.append(work.truth.name)
+    settings = dataset_listing_settings(cfg.data)
+    save_dataset(work.dataset, dataset, settings=settings, beside=files_beside)
+    _write_or_remove(work.bad, bad_rows, _write_sealed)
+    _write_or_remove(work.truth, tubes, save_detections)
 
 
 def _write_or_remove(path: epath.Path, rows: list, write: Callable[..., None]) -> None:

@@ -59,8 +59,31 @@ def run(cfg: RunConfig) -> epath.Path:
     watchdog().expect(READING)
     # All that can be refused is refused before the folder is locked and written.
     training = open_training(cfg)
+    plan = _plan(training)
+    mesh = data_mesh(cfg.train.devices, cfg.data.batch, cfg.train.shards)
+    folder = training.folder
+    lock = team_writer(
+        folder,
+        "train",
+        break_lock=cfg.break_lock,
+        # `evaluate` or `localize` may be writing these.
+        is_ours=lambda target: not is_result(folder, target),
+        # `remove_unfinished_checkpoints` removes what a killed process left of a checkpoint.
+        below=False,
+    )
+    with lock:
+        _print_start(training, mesh)
+        _fit(training, plan, mesh)
+        if team.current_team().is_first:
+            _save_config(training)
+    return folder
+
+
+def _plan(training: TrainingInputs) -> Plan:
+    """How long the training is, how often it saves, and what its checkpoints must agree with."""
+    cfg = training.cfg
     chosen_by = videos_that_choose_checkpoints(cfg, training.dataset)
-    plan = Plan(
+    return Plan(
         steps=cfg.train.steps,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,
@@ -79,30 +102,19 @@ def run(cfg: RunConfig) -> epath.Path:
             _draws(training),
         ),
     )
-    mesh = data_mesh(cfg.train.devices, cfg.data.batch, cfg.train.shards)
-    folder = training.folder
-    lock = team_writer(
-        folder,
-        "train",
-        break_lock=cfg.break_lock,
-        # `evaluate` or `localize` may be writing these.
-        is_ours=lambda target: not is_result(folder, target),
-        # `remove_unfinished_saves` removes what a killed process left of a checkpoint.
-        below=False,
+
+
+def _print_start(training: TrainingInputs, mesh: Mesh) -> None:
+    """Prints what is trained, on which devices, and whether the classes are uneven."""
+    cfg = training.cfg
+    count = 0
+    for leaf in jax.tree.leaves(training.model.params):
+        count += leaf.size
+    print(
+        f"trains {cfg.run_name}, {count:,} parameters, on {mesh_text(mesh)}: {training.folder}",
+        flush=True,
     )
-    with lock:
-        count = 0
-        for leaf in jax.tree.leaves(training.model.params):
-            count += leaf.size
-        print(
-            f"trains {cfg.run_name}, {count:,} parameters, on {mesh_text(mesh)}: {folder}",
-            flush=True,
-        )
-        balance.print_uneven(cfg.train.balance, training.train_list, training.dataset.classes)
-        _fit(training, plan, mesh)
-        if team.current_team().is_first:
-            _save_config(training)
-    return folder
+    balance.print_uneven(cfg.train.balance, training.train_list, training.dataset.classes)
 
 
 # ---- training ------------------------------------------------------------------------------------

@@ -122,6 +122,7 @@ def _keep_settings(cfg: RunConfig, path: epath.Path) -> None:
         write_json(path, settings, sealed=True)
         return
     stored = read_json_object(path)
+    # A mean over videos whose trajectories differ in length or scale would mean nothing.
     for name, value in settings.items():
         if stored.get(name) != value:
             raise FileError(

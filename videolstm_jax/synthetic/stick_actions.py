@@ -154,11 +154,11 @@ def _is_complete(folder: epath.Path, record: dict[str, Any]) -> bool:
       ConfigError: it holds another set, or videos without the settings they were made with.
     """
     if (folder / _MARKER).exists():
-        before = files.read_json_object(folder / _MARKER)
+        stored_marker = files.read_json_object(folder / _MARKER)
         differences = []
         for name, value in record.items():
-            if before.get(name) != value:
-                differences.append(f"{name} is {before.get(name)!r}, asked for {value!r}")
+            if stored_marker.get(name) != value:
+                differences.append(f"{name} is {stored_marker.get(name)!r}, asked for {value!r}")
         if differences:
             raise ConfigError(
                 f"{folder} holds another set of stick actions: {'; '.join(differences)}; expected "

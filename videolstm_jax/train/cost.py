@@ -247,11 +247,11 @@ def _seconds(params: PyTree, apply: Callable, batch_of: Callable[[int], Any], ba
     for n in (min(2, batch), batch):
         examples = jax.device_put(batch_of(n))
         jax.block_until_ready(apply(params, examples))  # compiles
-        began, calls = time.perf_counter(), 0
-        while not calls or time.perf_counter() - began < _TIMED_SECONDS:
+        start_time, calls = time.perf_counter(), 0
+        while not calls or time.perf_counter() - start_time < _TIMED_SECONDS:
             jax.block_until_ready(apply(params, examples))
             calls += 1
-        seconds = (time.perf_counter() - began) / calls
+        seconds = (time.perf_counter() - start_time) / calls
         if seconds > _QUICK_SECONDS:
             break
     return seconds / n

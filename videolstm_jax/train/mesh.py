@@ -35,24 +35,24 @@ def data_mesh(devices: int, batch: int, shards: int = 0) -> Mesh:
             "`cluster.start.join_processes` in place of `jax.distributed.initialize`"
         )
     present = _present_devices()
-    taken = devices or mesh_device_count()
-    if taken > len(present):
+    count = devices or mesh_device_count()
+    if count > len(present):
         where = "this machine shows" if processes == 1 else f"{processes} processes have"
         raise ConfigError(
-            f"train.devices is {taken}; {where} {len(present)} ({jax.default_backend()})"
+            f"train.devices is {count}; {where} {len(present)} ({jax.default_backend()})"
         )
-    if batch % taken:
-        message = f"the batch is {batch}; expected a multiple of train.devices, {taken}"
+    if batch % count:
+        message = f"the batch is {batch}; expected a multiple of train.devices, {count}"
         fitting = _largest_fitting(len(present), batch, processes)
         if fitting:
             message += f", or --train.devices={fitting}"
         raise ConfigError(message)
-    if shards and (batch % shards or shards % taken):
+    if shards and (batch % shards or shards % count):
         raise ConfigError(
             f"train.shards is {shards}; expected a divisor of the batch, {batch}, and a multiple "
-            f"of train.devices, {taken}"
+            f"of train.devices, {count}"
         )
-    return Mesh(_of_each_process(present, taken), ("data",), axis_types=(AxisType.Auto,))
+    return Mesh(_of_each_process(present, count), ("data",), axis_types=(AxisType.Auto,))
 
 
 def _present_devices() -> list[jax.Device]:

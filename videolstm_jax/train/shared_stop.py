@@ -56,8 +56,10 @@ class SharedStop:
     def step(self, state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         """Makes a step; its `stop` is known when the step is done."""
         # One row a device: the array is spread as a batch is.
-        own = np.full(self._own_devices, self._own_signal(), np.int32)
-        state, metrics, self._signal = self._step(state, batch, batch_on_mesh(own, self._mesh))
+        own_signals = np.full(self._own_devices, self._own_signal(), np.int32)
+        state, metrics, self._signal = self._step(
+            state, batch, batch_on_mesh(own_signals, self._mesh)
+        )
         return state, metrics
 
     def stop(self) -> int:

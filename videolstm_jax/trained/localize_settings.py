@@ -63,5 +63,6 @@ def localize_settings_of_run(work: Workdir, name: str) -> LocalizeConfig:
     folder = work.run(name)
     if run_has_measures(folder):
         return read_record(folder / "map.json", _LocalizedRun).settings
-    load_config(folder, made_by="train")  # refuses a run of an earlier layout
+    # Refuses a run of an earlier layout.
+    load_config(folder, made_by="train")
     return read_record(folder / "config.json", _TrainedRun).config.localize

@@ -72,12 +72,14 @@ def segment_scores(
     # Segments come video after video, so a video is scored as soon as its last one is there, and no
     # more than its own logits are kept.
     for number, group in itertools.groupby(segments, key=lambda segment: segment.video):
-        of_video = list(group)
-        logits = np.stack([segment.logits for segment in of_video])
-        mask = np.stack([segment.mask for segment in of_video])
-        counts = np.array([segment.count for segment in of_video])
+        logits, masks, counts = [], [], []
+        for segment in group:
+            logits.append(segment.logits)
+            masks.append(segment.mask)
+            counts.append(segment.count)
+        # Logits that are not finite: the error of the sums is named after the video.
         with reading(videos[number].name, "", ValueError):
-            scores = video_scores(logits, mask, counts=counts)
+            scores = video_scores(np.stack(logits), np.stack(masks), counts=np.array(counts))
         yield scores
 
 
@@ -93,7 +95,8 @@ def _segments(
     for segments in batches:
         clip = model.functions.read(model.params, segments.batch.clip)
         logits = np.asarray(model.functions.logits(model.params, clip))
-        for row in np.flatnonzero(segments.video >= 0):  # the others only fill the batch
+        # The others only fill the batch.
+        for row in np.flatnonzero(segments.video >= 0):
             video, count = int(segments.video[row]), int(segments.count[row])
             yield _Segment(video, logits[row], clip.mask[row], count)
 
@@ -181,7 +184,8 @@ def _read_chunks(
     parts: list[dict[str, NDArray]] = []
     for chunk in chunks:
         clip = model.functions.read(model.params, chunk.clip)
-        if chunk.start == 0:  # other videos begin
+        # Other videos begin, which must know nothing of those before.
+        if chunk.start == 0:
             carry = model.functions.begin(model.params, clip)
         carry, arrays = read(clip, carry)
         parts.append(arrays)

@@ -81,7 +81,7 @@ class StreamFilm:
         self.frames += 1
         if self._path is None:
             return {}
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         view = self._view(frame, prediction, self._side)
         lines = self._recent.add(prediction.scores, prediction.mean)
         title = f"frame {prediction.frame}"
@@ -95,12 +95,14 @@ class StreamFilm:
         )
         self._scores.add(lambda: prediction.scores)
         self._mean = prediction.mean
-        drawn = time.perf_counter()
+        draw_end = time.perf_counter()
         self._writer(card)(card)
-        return {"draw": drawn - began, "encode": time.perf_counter() - drawn}
+        # Apart, because a slow encoder is cured by another codec, and slow drawing by --side.
+        return {"draw": draw_end - start_time, "encode": time.perf_counter() - draw_end}
 
     def _writer(self, card: NDArray) -> Callable[[NDArray], None]:
         """Writes a frame to the film, which begins at the size of the first one."""
+        # Only now is the size of the pictures known: a camera says nothing of it before.
         if self._write is None:
             size = card.shape[1::-1]
             film = encode.growing_video_file(self._path, size, self._fps, codec="h264_quick")
@@ -121,12 +123,9 @@ class StreamFilm:
 
     def _strip(self) -> NDArray:
         pictures = self._strip_pictures.items
-        chosen = [
-            pictures[index]
-            for index in overlay.evenly_spaced_page_frames(
-                len(pictures), frame_picture.STRIP_FRAMES
-            )
-        ]
+        chosen = []
+        for index in overlay.evenly_spaced_page_frames(len(pictures), frame_picture.STRIP_FRAMES):
+            chosen.append(pictures[index])
         # By the mean of the whole stream, with which the strip ends.
         top = np.argsort(-self._mean, kind="stable")[:SHOWN_CLASSES]
         lines = ScoreLines(

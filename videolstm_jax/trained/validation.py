@@ -59,11 +59,11 @@ def validation_of_model(
         processes.broadcast("validation is done", b"")
         if every_score is None:
             return {}
-        right, loss = 0, 0.0
+        correct, loss = 0, 0.0
         for video, scores in zip(videos, every_score, strict=True):
-            right += int(scores.argmax() == video.label)
+            correct += int(scores.argmax() == video.label)
             # The likelihood ranks checkpoints finer than the accuracy of a few hundred videos.
             loss -= float(np.log(max(scores[video.label], SMALLEST_SCORE)))
-        return {"valid_accuracy": right / len(videos), "valid_loss": loss / len(videos)}
+        return {"valid_accuracy": correct / len(videos), "valid_loss": loss / len(videos)}
 
     return validate

@@ -106,11 +106,11 @@ def _equations(source: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:
     """The linear equations [.., 2n, 8] and right sides of a homography whose last number is 1."""
     x, y = source[..., 0], source[..., 1]
     u, v = target[..., 0], target[..., 1]
-    one, zero = np.ones_like(x), np.zeros_like(x)
+    unit, zero = np.ones_like(x), np.zeros_like(x)
     # u (h7 x + h8 y + 1) = h1 x + h2 y + h3, with the products of unknowns brought to the left; v
     # likewise with h4 to h6.
-    of_u = np.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1)
-    of_v = np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1)
+    of_u = np.stack([x, y, unit, zero, zero, zero, -u * x, -u * y], -1)
+    of_v = np.stack([zero, zero, zero, x, y, unit, -v * x, -v * y], -1)
     return np.concatenate([of_u, of_v], -2), np.concatenate([u, v], -1)
 
 

@@ -130,17 +130,21 @@ def _advanced(tracks: Tracks, step: _Step, settings: DenseSettings) -> Tracks:
     tracks = with_new_tracks(tracks, points)
     if not len(tracks.age):
         return tracks
-    before = tracks.last_points
-    after = before + median_track_flow(step.flow, before)
+    last_points = tracks.last_points
+    next_points = last_points + median_track_flow(step.flow, last_points)
     # The point as the next frame shows it when that is brought back; see `flow_without_camera`.
-    own_motion = points_through_homography(np.linalg.inv(step.homography), after) - before
+    own_motion = (
+        points_through_homography(np.linalg.inv(step.homography), next_points) - last_points
+    )
     # Of this frame. Votes are of the flow without the camera's motion, but the point itself follows
     # all of it.
     sums = trajectory_vote_sums(
         trajectory_votes_of_frame(step.frame, flow_without_camera(step.flow, step.homography))
     )
-    tracks = moved_tracks(tracks, after, own_motion, trajectory_point_histograms(sums, before))
-    return tracks.chosen(tracks_within_frame(after, *step.frame.shape))
+    tracks = moved_tracks(
+        tracks, next_points, own_motion, trajectory_point_histograms(sums, last_points)
+    )
+    return tracks.chosen(tracks_within_frame(next_points, *step.frame.shape))
 
 
 # ---- finished tracks -----------------------------------------------------------------------------

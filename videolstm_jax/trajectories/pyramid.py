@@ -64,13 +64,13 @@ def resized_trajectory_picture(image: NDArray, height: int, width: int) -> NDArr
         return image
     # Bilinear weights are products of one for each axis, so one axis is done after the other.
     for axis, size in ((0, height), (1, width)):
-        before = image.shape[axis]
+        old_size = image.shape[axis]
         # Centres of pixels are mapped on each other, as OpenCV does; beyond the outer ones the
         # border is repeated.
-        position = (np.arange(size) + 0.5) * (before / size) - 0.5
-        position = np.clip(position, 0, before - 1)
+        position = (np.arange(size) + 0.5) * (old_size / size) - 0.5
+        position = np.clip(position, 0, old_size - 1)
         low = position.astype(int)
-        high = np.minimum(low + 1, before - 1)
+        high = np.minimum(low + 1, old_size - 1)
         shape = [1] * image.ndim
         shape[axis] = size
         share = (position - low).astype(np.float32).reshape(shape)

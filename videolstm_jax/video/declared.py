@@ -107,8 +107,9 @@ def declared_end(container: av.container.InputContainer, stream: av.VideoStream)
     format_name = container.format.name
     if format_name == "avi":
         # The duration is the number of chunks, which an unfinished header does not know.
-        duration = 0 if stream.frames >= UNFINISHED else stream.duration or 0
-        return float(duration * stream.time_base)
+        if stream.frames >= UNFINISHED:
+            return 0.0
+        return float((stream.duration or 0) * stream.time_base)
     if ("mp4" in format_name or format_name == "ogg") and stream.duration:
         # What edit lists leave out at the beginning is not in the duration.
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
@@ -118,4 +119,6 @@ def declared_end(container: av.container.InputContainer, stream: av.VideoStream)
     if len(tag) == 3:
         with contextlib.suppress(ValueError):
             return (int(tag[0]) * 60 + int(tag[1])) * 60 + float(tag[2])
-    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
+    if len(container.streams) != 1:
+        return 0.0
+    return (container.duration or 0) / av.time_base

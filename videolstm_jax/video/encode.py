@@ -174,15 +174,18 @@ def _muxing(
     encoder = ENCODERS[codec]
     options = dict(encoder.options)
     if encoder.quality is not None:
-        quality = encoder.quality if crf is None else crf
-        options["crf"] = str(quality)
+        options["crf"] = str(encoder.quality)
+        if crf is not None:
+            options["crf"] = str(crf)
     kind = CONTAINERS[path.suffix.lower()]
     with av.open(target, "w", format=kind, options={"fflags": "+bitexact"}) as container:
         rate = fractions.Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
         stream = container.add_stream(encoder.name, rate=rate, options=options)
         stream.height, stream.width = sides
-        has_odd_side = sides[0] % 2 or sides[1] % 2
-        stream.pix_fmt = encoder.uneven if has_odd_side else encoder.even
+        stream.pix_fmt = encoder.even
+        # Formats that halve the colour have no half pixels.
+        if sides[0] % 2 or sides[1] % 2:
+            stream.pix_fmt = encoder.uneven
         # With several threads x264 gives other bytes from one run to the next.
         stream.codec_context.thread_count = 1
         # PyAV sets a bit rate, which would override the quality.

@@ -65,8 +65,9 @@ class Timeline:
         # Stamps need not begin at 0, and what is declared is on their clock.
         declared = self._declared - (self._first or 0.0)
         if not self._has_sample_durations:
-            is_held = declared > computed + HELD * self._period
-            return declared if is_held else computed
+            if declared > computed + HELD * self._period:
+                return declared
+            return computed
         # MP4 stores durations in the order of decoding. Where there are B pictures, that of the
         # last one is with another, so none is longer than the longest.
         if declared <= self.time:

@@ -33,7 +33,9 @@ def save_config(folder: PathLike, cfg: RunConfig, **resolved: Any) -> None:
     """
     config = dataclasses.asdict(cfg)
     # By the names of their flags, which people search for; keywords of Python cannot hold a dot.
-    overrides = {path.replace("__", "."): value for path, value in config.pop("overrides").items()}
+    overrides = {}
+    for path, setting in config.pop("overrides").items():
+        overrides[path.replace("__", ".")] = setting
     record = {"layout": LAYOUT, "config": config, "overrides": overrides, **resolved}
     metrics = epath.Path(folder) / METRICS
     # It grows line by line while the model is trained, so it has no seal of its own.

@@ -112,6 +112,7 @@ def _video_problem(video: Video, classes: int) -> str:
         return f"has the label {video.label}; expected 0 to {classes - 1}"
     if video.part not in PARTS:
         return f"belongs to the part {video.part!r}; expected one of {', '.join(PARTS)}"
+    # Features and scores are written to paths made of the name.
     if leads_out(video.name):
         return "is the name of a video; expected a path below the folders of results"
     return ""

@@ -170,7 +170,9 @@ def workdir_store_of_view(folder: PathLike, view: View) -> epath.Path:
 
 
 def _suffix(variant: str) -> str:
-    return f"-{variant}" if variant else ""
+    if not variant:
+        return ""
+    return f"-{variant}"
 
 
 def workdir_of_run(folder: PathLike) -> tuple[Workdir, str]:

@@ -42,9 +42,13 @@ def load_scores(path: PathLike) -> Scores:
     problem = _kinds_problem(videos, scores, label, classes)
     if problem:
         raise FileError(f"{path}: {problem}")
-    part = "test" if part is None else str(part)
+    # See `save_scores`: only other lists are named.
+    if part is None:
+        part = "test"
     # The file may be of another program: everything that fusion and accuracy rely on is checked.
-    stored = Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained, part)
+    stored = Scores(
+        tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained, str(part)
+    )
     problem = _scores_problem(stored)
     if problem:
         raise FileError(f"{path}: {problem}")

@@ -62,7 +62,9 @@ def warn_of_look_alike_groups(
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for video in videos:
         stem = video.name.rsplit("/", 1)[-1]
-        is_alone = video.group == stem if unrecognised is None else video.name in unrecognised
+        is_alone = video.group == stem
+        if unrecognised is not None:
+            is_alone = video.name in unrecognised
         if is_alone:
             alike[video.label, re.sub(r"\d+", "#", stem)].append(video.name)
     names = []

@@ -26,6 +26,7 @@ from videolstm_jax.trained.bundle.card import bundle_card
 from videolstm_jax.trained.foreground import foreground_entry
 
 if TYPE_CHECKING:
+    from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.files import PathLike
     from videolstm_jax.trained.model import TrainedModel
     from videolstm_jax.types import PyTree
@@ -107,29 +108,23 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
     flow = None
     if "flow" in layers:
         flow = model.place.flow_settings()._asdict()
-    fit, version = model.place.fit, 1
-    if fit != "squash":
-        version = 2
     block = {}
     if model.block is not None:
-        block, version = {"backbone_from": model.block.first}, 3
+        block = {"backbone_from": model.block.first}
     settings = model.place.localize_settings()
-    # An axis that no box is made of changes nothing for an older program.
-    if settings.input == "foreground" and model.foreground is not None:
-        version = 4
     training_list = None
     if model.trained_on:
         training_list = list_record(model.trained_on)
     return {
         "format": BUNDLE_FORMAT,
-        "version": version,
+        "version": _bundle_version(model, settings),
         "classes": list(model.classes),
         "model": dataclasses.asdict(model.config),
         "layers": model.cell.layers._asdict(),
         "stream": model.stream,
         "scales": model.scales._asdict(),
         "fps": model.place.fps,
-        **backbone_fit_entry(fit),
+        **backbone_fit_entry(model.place.fit),
         **block,
         **foreground_entry(model.foreground),
         "extractors": extractors,
@@ -142,6 +137,21 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
         KEY: training_list,
         "versions": {name: _version(name) for name in PACKAGES},
     }
+
+
+def _bundle_version(model: TrainedModel, settings: LocalizeConfig) -> int:
+    """The oldest version of the format that can say what this model does.
+
+    Older programs go on reading bundles that need nothing of the later versions.
+    """
+    # An axis that no box is made of changes nothing for an older program.
+    if settings.input == "foreground" and model.foreground is not None:
+        return 4
+    if model.block is not None:
+        return 3
+    if model.place.fit != "squash":
+        return 2
+    return 1
 
 
 def _backbone_record(backbone: Backbone) -> dict[str, Any]:

@@ -199,7 +199,10 @@ def _pass_scaling_lists(bits: BitReader, count: int) -> None:
         if not bits.take(1):
             continue
         last = following = 8
-        for _ in range(16 if index < 6 else 64):
+        size = 64
+        if index < 6:
+            size = 16
+        for _ in range(size):
             # A list ends early where the following value would be 0.
             if following:
                 following = (last + bits.take_signed_golomb()) % 256

@@ -80,7 +80,9 @@ class BlockCounter:
                 "expected a sound file"
             )
         is_known = self._is_known and self._end is not None and track not in self._laced
-        return self._blocks[track] if is_known else None
+        if not is_known:
+            return None
+        return self._blocks[track]
 
     def _pass_element(self) -> None:
         """Looks at the element at `position` and goes on to the next one."""
@@ -102,7 +104,10 @@ class BlockCounter:
             self._is_known = False
         elif identity in (BLOCK, SIMPLE_BLOCK):
             self._add_block(head[id_bytes + size_bytes :])
-        following = content if identity in OPENED else end
+        following = end
+        # The elements within it are looked at one by one.
+        if identity in OPENED:
+            following = content
         del self._pending[: following - self.position]
         self.position = following
         reached_end = self._end is not None and self.position >= self._end

@@ -73,7 +73,10 @@ def mpeg4_time_bits(head: bytes) -> int | None:
         bits.take(4)
     bits.take(1)  # marker
     resolution = bits.take(16)
-    return max(1, (resolution - 1).bit_length()) if resolution else None
+    # The standard forbids 0.
+    if not resolution:
+        return None
+    return max(1, (resolution - 1).bit_length())
 
 
 def mpeg4_is_not_coded(head: bytes, increment_bits: int | None) -> bool:
