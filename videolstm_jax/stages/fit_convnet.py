@@ -113,7 +113,7 @@ def run(cfg: RunConfig) -> epath.Path:
         break_lock=cfg.break_lock,
         # `extract` may be writing these.
         is_ours=lambda target: target.name not in CONVNET_SCORES,
-        # `remove_unfinished_saves` removes what a killed process left of a checkpoint.
+        # `remove_unfinished_checkpoints` removes what a killed process left of a checkpoint.
         below=False,
     )
     with lock:
