@@ -6,7 +6,12 @@ import pytest
 from command_line import run
 
 from videolstm_jax.cli.processes import complete_distributed_flags
-from videolstm_jax.cluster.detect import Processes, devices_of_process, find_processes, visible_gpus
+from videolstm_jax.cluster.detect import (
+    Processes,
+    devices_of_process,
+    find_processes,
+    visible_gpus,
+)
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
 

@@ -20,7 +20,7 @@ FLOW_CHUNK = 64
 """Flow images that are read at a time, so that a long video is never in memory at full size."""
 
 
-def read_fused_scores(
+def fused_scores_of_results(
     cfg: RunConfig, work: Workdir, dataset: Dataset, videos: Sequence[Video]
 ) -> dict[str, NDArray] | None:
     """The scores [C] by video where `localize.scores` names a score file; else None.
@@ -50,7 +50,7 @@ def read_fused_scores(
     return rows
 
 
-def read_flow_maps(
+def flow_maps_of_localized_video(
     work: Workdir,
     video: Video,
     cells: int,

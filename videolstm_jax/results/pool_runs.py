@@ -23,14 +23,14 @@ COPIED = ("config.json", "metrics.jsonl")
 """Files of a run that the report reads; those of the first part stand for all."""
 
 
-def merge_pool_runs(members: Sequence[PoolPart], pool: Workdir) -> None:
+def merge_pooled_runs(members: Sequence[PoolPart], pool: Workdir) -> None:
     """Puts together the scores of every model, and what was kept of each video."""
     first = members[0].work.path
     for place in pooled_score_files(members[0].work):
         save_scores(pool.path / place, _merged_scores(members, place))
         run, pooled_run = place.parent, pool.path / place.parent
         for name in COPIED:
-            copy_existing(first / run / name, pooled_run / name)
+            copy_pooled_file(first / run / name, pooled_run / name)
         _pool_settings(members, run, pooled_run / "config.json")
         for part in members:
             _copy_videos(part, part.work.path / run, pooled_run)
@@ -40,7 +40,9 @@ def _copy_videos(part: PoolPart, run: epath.Path, pooled_run: epath.Path) -> Non
     """Copies what a run of one part kept of each video, under the pooled names."""
     for name, pooled_name in part.pooled_names.items():
         for folder in BY_VIDEO:
-            copy_existing(run / folder / f"{name}.npz", pooled_run / folder / f"{pooled_name}.npz")
+            copy_pooled_file(
+                run / folder / f"{name}.npz", pooled_run / folder / f"{pooled_name}.npz"
+            )
 
 
 def _pool_settings(members: Sequence[PoolPart], run: epath.Path, path: epath.Path) -> None:
@@ -114,7 +116,7 @@ def _merged_scores(members: Sequence[PoolPart], place: epath.Path) -> Scores:
     )
 
 
-def copy_existing(source: epath.Path, target: epath.Path) -> None:
+def copy_pooled_file(source: epath.Path, target: epath.Path) -> None:
     """Copies a file of a part to the pool, if the part has it."""
     if source.exists():
         # A copy and not a link, which would break when a part is moved or removed.

@@ -40,7 +40,10 @@ from videolstm_jax.results.localized import (
     MeasureOptions,
     measure_localized_videos,
 )
-from videolstm_jax.results.localizer_files import read_flow_maps, read_fused_scores
+from videolstm_jax.results.localizer_files import (
+    flow_maps_of_localized_video,
+    fused_scores_of_results,
+)
 from videolstm_jax.results.summary_text import pooled_localization_text
 from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.types import Dataset, Detection, Video
@@ -146,7 +149,7 @@ def _open_task(cfg: RunConfig) -> _Task:
     tests = dataset.part("test")
     truth = read_true_tubes(work, dataset)
     boxes = mean_boxes_of_true_tubes(work, dataset, truth)
-    fused = read_fused_scores(cfg, work, dataset, tests)
+    fused = fused_scores_of_results(cfg, work, dataset, tests)
     fit = fit_of_run(cfg, work, cfg.run_name)
     settings = box_settings_of_results(cfg, work, tests, len(dataset.classes))
     cfg = dataclasses.replace(cfg, localize=settings)
@@ -230,7 +233,9 @@ def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list
     if settings.input == "motion":
         # Read only where it is used: it is most of what this stage reads.
         cells = stored.attention.shape[1]
-        flow = read_flow_maps(task.work, video, cells, task.fit, localizer_flow_without_camera)
+        flow = flow_maps_of_localized_video(
+            task.work, video, cells, task.fit, localizer_flow_without_camera
+        )
     path = task.work.evaluated_video(task.cfg.run_name, video.name)
     with files.reading(path, "", ValueError):
         maps = localizer_input(
@@ -260,7 +265,9 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
             settings=task.cfg.localize,
             fit=task.fit,
         ),
-        flow=read_flow_maps(task.work, video, cells, task.fit, localizer_input_of_flow),
+        flow=flow_maps_of_localized_video(
+            task.work, video, cells, task.fit, localizer_input_of_flow
+        ),
         train_box=task.train_boxes.get(video.name),
         fit=task.fit,
     )

@@ -12,7 +12,7 @@ from videolstm_jax.annotations.workdir_truth import mean_boxes_of_true_tubes, re
 from videolstm_jax.config import RunConfig
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.results.pool_parts import PoolPart, read_pool_parts
-from videolstm_jax.results.pool_runs import copy_existing, merge_pool_runs
+from videolstm_jax.results.pool_runs import copy_pooled_file, merge_pooled_runs
 from videolstm_jax.results.pooled import pooled_accuracy, pooled_overlaps
 from videolstm_jax.results.summary_text import pooled_text
 from videolstm_jax.types import Dataset
@@ -47,7 +47,7 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     # Behind these files, which it names.
     _write_dataset(members, pool)
     _copy_flow(members, pool)
-    merge_pool_runs(members, pool)
+    merge_pooled_runs(members, pool)
     return pool.path
 
 
@@ -169,4 +169,4 @@ def _write_skipped(members: Sequence[PoolPart], pool: Workdir) -> None:
 def _copy_flow(members: Sequence[PoolPart], pool: Workdir) -> None:
     for part in members:
         for name, pooled_name in part.pooled_names.items():
-            copy_existing(part.work.flow / f"{name}.zip", pool.flow / f"{pooled_name}.zip")
+            copy_pooled_file(part.work.flow / f"{name}.zip", pool.flow / f"{pooled_name}.zip")
