@@ -52,17 +52,16 @@ RECURRENT = Training(20_000, 128, 30)  # Sec. 5.2
 
 HEAD = """# Costs
 
-This page estimates the disk space and the hours that UCF101 takes.
+This page estimates the disk space and the time that each stage takes for UCF101.
 
-How it is measured: the first frames of {clips} real clips of UCF101, HMDB51 and a set of
-surveillance videos go through `prepare` and `extract`. The videos have {sizes} sizes,
-from {smallest} to {largest} pixels. The stages use the paper's sizes: flow at 340x256, VGG-16
-at 224x224. A training step of each network is timed. The rates are multiplied by the size of
-UCF101: {videos:,} videos, about {frames:,} frames. The rate of a stage includes everything,
-compilation too.
+The first frames of {clips} real clips went through `prepare` and `extract`. The clips are of
+UCF101, HMDB51 and a set of surveillance videos. They have {sizes} sizes,
+from {smallest} to {largest} pixels. The stages use the paper's sizes: flow at 340x256, VGG-16 at 224x224. One training
+step of each network was timed. The measured rates, with compilation, are multiplied by the size of
+UCF101: {videos:,} videos, about {frames:,} frames.
 
-The extraction of features can be split among machines with `videolstm extract --shard=i/n`.
-Videos of your own with the preset `small` take far less:
+The work of `extract` can be divided among machines with `videolstm extract --shard=i/n`.
+Videos of your own take far less time with the preset `small`:
 [a log](experiments/backbones.md#what-own-videos-cost) has the time of each stage.
 
 `python -m benchmarks.full_size --data DIR` measures the rates and writes them to
