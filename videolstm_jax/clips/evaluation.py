@@ -107,6 +107,7 @@ def _segment_rows(
             int(length), settings.segments, data.frames, rule=settings.segment_rule
         )
         for start, count in zip(*snippets.unique_segment_starts(starts), strict=True):
+            # Equal segments run once and count as often as they are drawn.
             rows.append(_SegmentRow(video, int(start), int(count)))
     return rows
 

@@ -67,6 +67,7 @@ def draw_frames(
     # A random number for each row is drawn whatever the lengths are: the draws behind it stay.
     frame = np.floor(generator.random(batch) * pairs).astype(np.int64)
     mirror = generator.random(batch) < 0.5
+    # Last, so that another reach leaves the videos and frames of a seed as they are.
     shift = generator.integers(-reach, reach + 1, (batch, 2))
     return FrameDraws(video, frame, mirror, shift)
 

@@ -57,6 +57,7 @@ def save_extracted_convnet_scores(
     videos = dataset.part("test")
     tested = _score_videos(logits, videos)
     label = np.array([video.label for video in videos])
+    # Allowed by the user, or `extract` would have refused the backbone before its first frame.
     trained = np.isin(np.array(names_of(videos), str), np.array(sorted(trained_on), str))
     scores = Scores(names_of(videos), tested.scores, label, dataset.classes, trained)
     save_scores(folder / "scores.npz", scores)
@@ -67,6 +68,7 @@ def save_extracted_convnet_scores(
         "frames": tested.frames,
         "frames_right": tested.frames_right,
     }
+    # Only where there are some: a reader of the file should stumble over the exception.
     if trained.any():
         accuracy["trained_on"] = int(trained.sum())
     write_json(folder / "accuracy.json", accuracy)

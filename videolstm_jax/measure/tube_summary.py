@@ -103,6 +103,7 @@ def tube_summary(
     check_detections_have_truth(truth)
     chosen = SummaryOptions(**options)
     frame_summary = _frame_summary(detections, truth, frame_scores, chosen)
+    # Detections of single frames make no tubes, so there is nothing more to measure.
     if not chosen.thresholds:
         return frame_summary
     curves = _video_curves(detections, truth, chosen)
@@ -182,6 +183,7 @@ def _frame_summary(
             )
             curve = _Curve(aps, named, options.average_frames)
             frame_map[style][frames] = curve.means()
+            # Of the first pair only: the numbers of each class explain its mean.
             if per_class is None:
                 per_class = curve.of_classes(named)
     return {"frame_map": frame_map, "frame_per_class": per_class}

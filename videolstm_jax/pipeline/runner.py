@@ -89,7 +89,7 @@ def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path | None:
         # Shards count from 1, as users name them.
         own_shard = shards.Shard(processes.index + 1, processes.count)
         run_stage = partial(run_stage, shard=own_shard)
-    # The others take seconds, or write one file.
+    # The others load no model, so one process is enough for them.
     if step.stage not in TOGETHER + SHARDED:
         return run_in_first_process(step.label, run_stage)
     path = run_stage()

@@ -48,13 +48,7 @@ def section(maps: Mapping[str, Measures]) -> Section:
         )
         return empty._replace(notices=(notice,))
     # Above the tables: a reader must see them before the numbers that they are about.
-    warnings = []
-    for name, measures in maps.items():
-        warning = measures["attention"]["warning"]
-        if warning:
-            warnings.append(f"{name}: {warning}.")
-        if measures.get("trained_on"):
-            warnings.append(f"{name} was trained on {measures['trained_on']} of these videos.")
+    warnings = _warnings(maps)
     # Attention is described without boxes too. Tubes are measured only where there are true ones.
     measured = {}
     for name, measures in maps.items():
@@ -85,6 +79,18 @@ def section(maps: Mapping[str, Measures]) -> Section:
         ),
         plots=(_recall_plot(best, measured[best]), _map_plot(measured), *time_plots(maps)),
     )
+
+
+def _warnings(maps: Mapping[str, Measures]) -> list[str]:
+    """What is wrong with the attention of a run, or with the videos that it is measured on."""
+    warnings = []
+    for name, measures in maps.items():
+        warning = measures["attention"]["warning"]
+        if warning:
+            warnings.append(f"{name}: {warning}.")
+        if measures.get("trained_on"):
+            warnings.append(f"{name} was trained on {measures['trained_on']} of these videos.")
+    return warnings
 
 
 def page_foreground_note(maps: Mapping[str, Measures]) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ def box_settings_of_results(
     if cfg.localize.input != "foreground" or not videos:
         return cfg.localize
     problem = _foreground_problem(cfg, work, videos[0], classes)
+    # What the user asks for is never replaced: it is there, or the stage ends.
     if "localize__input" in cfg.overrides:
         if problem:
             raise FileError(f"{problem}; or choose another localize.input")
@@ -74,6 +75,7 @@ def _foreground_problem(cfg: RunConfig, work: Workdir, video: Video, classes: in
     # The attention may be of another program, which writes no config.json.
     if (folder / "config.json").exists():
         record = RunRecord.read(work, name).record
+        # The block changes the features with every step, so the axis of the stored ones fits none.
         if "block" in record:
             return f"{folder}: a run that trained part of its backbone has no foreground"
         if KEY not in record:
@@ -86,5 +88,6 @@ def _backbone(work: Workdir, name: str) -> str:
     if not (work.run(name) / "config.json").exists():
         return ""
     run = RunRecord.read(work, name)
+    # A record of another program may hold text where an object is expected.
     with reading(run.folder / "config.json", "not of a trained run", AttributeError):
         return run.backbone

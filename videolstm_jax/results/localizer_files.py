@@ -32,6 +32,7 @@ def fused_scores_of_results(
         return None
     path = work.scores(cfg.localize.scores)
     scores = load_scores(path)
+    # A tube of class 3 must have the score of class 3, so names and order count.
     if scores.classes != dataset.classes:
         raise FileError(
             f"{path} has {len(scores.classes)} classes that are not the {len(dataset.classes)} of "

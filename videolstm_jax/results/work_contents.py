@@ -191,6 +191,7 @@ def load_evaluated_prediction(
     heat = None
     if evaluated_video.attention is not None:
         box_settings = localize_settings_of_run(run.work, run.name)
+        # Frame by frame, when it is drawn: the maps of a long video at full size would fill memory.
         heat = saliency_by_frame(evaluated_video.attention, box_settings, run.fit)
     prediction = PredictedVideo(
         video,

@@ -87,18 +87,19 @@ def score_file_of_fields(path: str, fields: Mapping[str, Any], stream: str = "")
     stream = _chosen_stream(path, streams, stream, len(videos))
     # Of other programs' fields only the chosen one is read, so that a strange one does no harm.
     scores = score_file_numbers(path, stream, streams[stream])
+    label: tuple[int | str, ...] = ()
+    if "label" in named:
+        label = score_file_labels(path, named["label"])
+    classes: tuple[str, ...] = ()
+    if "classes" in named:
+        classes = score_file_texts(path, "classes", named["classes"])
+    # Each field by itself first: of one that cannot be read, its length means nothing.
     problem = ""
     if scores.ndim != 2 or len(scores) != len(videos):
         shape = list(scores.shape)
         problem = f"{stream} is {shape}; expected [{len(videos)}, C] for its videos"
-    label: tuple[int | str, ...] = ()
-    if "label" in named:
-        label = score_file_labels(path, named["label"])
-        if len(label) != len(videos):
-            problem = problem or f"label has {len(label)} values; expected {len(videos)}"
-    classes: tuple[str, ...] = ()
-    if "classes" in named:
-        classes = score_file_texts(path, "classes", named["classes"])
+    elif "label" in named and len(label) != len(videos):
+        problem = f"label has {len(label)} values; expected {len(videos)}"
     if problem:
         raise FileError(f"{path}: {problem}")
     kind = score_file_text(path, "kind", named.get("kind", ""))

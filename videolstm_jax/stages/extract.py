@@ -160,7 +160,7 @@ def _print_mirrored(
     backbones: Mapping[str, BackboneWithStores],
 ) -> None:
     """Prints, before the first frame is read, what mirrored features will take on disk."""
-    # Now, because a full disk is noticed hours later: pool5 of a large set takes 100 GB a view.
+    # Now, because a full disk is noticed hours later: pool5 of UCF101 takes 125 GB a stream.
     count, size = mirrored_bytes_to_extract(videos, views, backbones)
     if not count:
         return

@@ -125,7 +125,7 @@ def _size_notices(contents: WorkFolderContents, rows: Sequence[Result]) -> list[
 def _classes(contents: WorkFolderContents, result: Result | None) -> page.Section:
     if result is None:
         return classes.section("", np.zeros((0, 0), int), ())
-    # Read again: the rows have counts only, and a matrix needs every score.
+    # The rows of the table have counts only, and the matrix needs every score.
     scores = contents.scores_of(result.name, result.kind)
     counts = accuracy.confusion_counts(scores.scores, scores.label)
     return classes.section(result.name, counts, scores.classes, missing=contents.unread)

@@ -122,7 +122,7 @@ def _keep_settings(cfg: RunConfig, path: epath.Path) -> None:
         write_json(path, settings, sealed=True)
         return
     stored = read_json_object(path)
-    # A mean over videos whose trajectories differ in length or scale would mean nothing.
+    # One vocabulary is fitted to all videos, so that their trajectories must be of one kind.
     for name, value in settings.items():
         if stored.get(name) != value:
             raise FileError(

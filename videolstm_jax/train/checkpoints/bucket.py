@@ -47,7 +47,7 @@ class BucketManager:
           writes: whether this process writes; it removes what a killed one has left.
         """
         self._folder, self._keep = folder, keep
-        # Local, because orbax ends a save by renaming a folder, and buckets cannot rename.
+        # On the disk of this machine, where orbax needs no client of the bucket.
         self._scratch = tempfile.TemporaryDirectory(prefix="videolstm-")
         self._local = pathlib.Path(self._scratch.name)
         self._manager = open_local(epath.Path(self._local))
