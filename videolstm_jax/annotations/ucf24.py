@@ -128,7 +128,8 @@ def _read_matlab(videos: Any) -> list[_AnnotatedVideo]:
         for tube in matlab.matlab_list(video["tubes"]):
             label = matlab.matlab_integer(tube["class"]) - 1
             # Frames sf..ef from 1, both inclusive, are the half-open frames sf - 1..ef from 0.
-            start, stop = matlab.matlab_integer(tube["sf"]) - 1, matlab.matlab_integer(tube["ef"])
+            start = matlab.matlab_integer(tube["sf"]) - 1
+            stop = matlab.matlab_integer(tube["ef"])
             tubes.append(_detection(name, label, start, stop, tube["boxes"]))
         annotated.append(_AnnotatedVideo(name, frames, tubes))
     return annotated

@@ -97,7 +97,8 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     damage = (KeyError, TypeError, AttributeError, ValueError, ArithmeticError)
     with reading(path, "not of a ConvNet", *damage):
         config = convnet_config(record["convnet"])
-        channels, classes = record["channels"], tuple(record["classes"])
+        channels = record["channels"]
+        classes = tuple(record["classes"])
         # Records of before this setting are of squashed frames.
         fit = record["config"]["data"].get("fit", "squash")
         if channels not in STREAM_OF_CHANNELS:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
-from videolstm_jax.cluster.team import TRY_AGAIN, Team
+from videolstm_jax.cluster.team import TRY_AGAIN, Team, process_numbers_text
 from videolstm_jax.cluster.wire import Connection, Message
 from videolstm_jax.errors import ConfigError
 
@@ -123,13 +123,10 @@ class ConnectedTeam(Team):
         missing = []
         for expected_peer in expected_peers:
             if self._inbox[expected_peer].empty():
-                missing.append(str(expected_peer))
-        # Of thousands of processes a few numbers are enough to find the machine.
+                missing.append(expected_peer)
         missing_text = f"process {missing[0]}"
         if len(missing) > 1:
-            missing_text = f"processes {', '.join(missing[:8])}"
-        if len(missing) > 8:
-            missing_text += f" and {len(missing) - 8} more"
+            missing_text = f"processes {process_numbers_text(missing)}"
         self.end_stalled(
             f"{self.name} has waited at {label!r} for {missing_text}; no sign of progress came for "
             f"{seconds:.0f} s. Each process has printed where its threads are"

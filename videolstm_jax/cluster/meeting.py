@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from videolstm_jax.cluster.connected_team import ConnectedTeam
 from videolstm_jax.cluster.detect import Processes
-from videolstm_jax.cluster.team import difference_of_processes
+from videolstm_jax.cluster.team import difference_of_processes, process_numbers_text
 from videolstm_jax.cluster.wire import Connection, Message
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
@@ -126,14 +126,11 @@ def _missing(processes: Processes, greetings: Mapping[int, Message], wait: float
     missing = []
     for index in range(processes.count):
         if index not in greetings:
-            missing.append(str(index))
-    # Of thousands of processes a few numbers are enough to find the machine.
-    missing_text = ", ".join(missing[:8])
-    if len(missing) > 8:
-        missing_text += f" and {len(missing) - 8} more"
+            missing.append(index)
+    numbers = process_numbers_text(missing)
     return (
-        f"of {processes.count} processes, {missing_text} did not come to {processes.coordinator} "
-        f"within {wait:g} s; --cluster.wait waits longer"
+        f"of {processes.count} processes, {numbers} did not come to {processes.coordinator} within "
+        f"{wait:g} s; --cluster.wait waits longer"
     )
 
 

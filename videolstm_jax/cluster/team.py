@@ -17,6 +17,8 @@ from videolstm_jax.errors import ConfigError
 
 TRY_AGAIN = 75
 """Exit status of a command that should be started again: EX_TEMPFAIL of sysexits.h."""
+_NAMED = 8
+"""Processes that a message names at most."""
 
 
 class Team:
@@ -142,6 +144,15 @@ def difference_of_processes(facts: Sequence[Mapping[str, str]]) -> str:
                     "expected the same everywhere"
                 )
     return ""
+
+
+def process_numbers_text(numbers: Sequence[int]) -> str:
+    """Numbers of processes in a message: the first ones, and how many more there are."""
+    # Of thousands of processes a few numbers are enough to find the machine.
+    text = ", ".join(map(str, numbers[:_NAMED]))
+    if len(numbers) > _NAMED:
+        text += f" and {len(numbers) - _NAMED} more"
+    return text
 
 
 _current: Team = ALONE

@@ -111,7 +111,8 @@ def check_settings(owner: object) -> None:
         is empty and required.
     """
     for field in setting_fields_with_help(owner):
-        value, choices = getattr(owner, field.name), field.metadata["choices"]
+        value = getattr(owner, field.name)
+        choices = field.metadata["choices"]
         name = setting_name(owner, field.name)
         if choices:
             listed = ", ".join(map(repr, choices))

@@ -29,7 +29,8 @@ def video_scores(
     Raises:
       ValueError: logits that are not finite where the mask is true, or no frame at all.
     """
-    logits, mask = np.asarray(logits, np.float64), np.asarray(mask, bool)
+    logits = np.asarray(logits, np.float64)
+    mask = np.asarray(mask, bool)
     if logits.ndim != 3 or mask.shape != logits.shape[:2] or not mask.any():
         raise ValueError(
             f"logits {list(logits.shape)} with mask {list(mask.shape)}, {mask.sum()} frames; "

@@ -199,7 +199,8 @@ def _accuracy(work: Workdir, path: epath.Path) -> Measurement | str:
     """The accuracy of a score file on the test list of a work folder, or why there is none."""
     if not path.exists():
         return f"no {path.parent.name}/{path.name}"
-    scores, dataset = load_scores(path), load_dataset(work.dataset)
+    scores = load_scores(path)
+    dataset = load_dataset(work.dataset)
     # The list may have been made anew since, or cut for a trial.
     if set(scores.videos) != set(names_of(dataset.part("test"))):
         return f"{path.parent.name}/{path.name} is of another test list"

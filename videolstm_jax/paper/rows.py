@@ -168,7 +168,8 @@ def _fusions(table: str, kinds: Sequence[tuple[str, ...]]) -> Iterator[Row]:
                 notes.append("An ingredient of the fused rows.")
             # A row without a recurrent model reads no features of a backbone.
             streams: tuple[str, ...] = ()
-            features, attention = _FEATURES.get(parts[0], "pool5"), "none"
+            features = _FEATURES.get(parts[0], "pool5")
+            attention = "none"
             if "videolstm" in parts:
                 streams = ("rgb", "flow")
                 features, attention = "pool5", "motion"

@@ -104,7 +104,8 @@ def _result(
     total = len(scores.label) + len(unread)
     correct = accuracy.top_k(scores.scores, scores.label)
     # Without a single test video the share may be anything.
-    interval, mean_class = intervals.Interval(0.0, 0.0, 1.0), 0.0
+    interval = intervals.Interval(0.0, 0.0, 1.0)
+    mean_class = 0.0
     if total:
         interval = intervals.wilson_interval(correct, total)
         mean_class = accuracy.mean_class_accuracy(scores.scores, scores.label, missing=unread)

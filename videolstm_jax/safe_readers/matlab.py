@@ -141,11 +141,9 @@ def _matrix(data: bytes, order: str) -> tuple[str, Any]:
     if not data:  # MATLAB writes an empty field as a matrix of no bytes at all
         return "", np.zeros((0, 0))
     elements = matlab_elements_of(data, order)
-    flags, dimensions, name = (
-        next_matlab_bytes(elements),
-        next_matlab_bytes(elements),
-        next_matlab_bytes(elements),
-    )
+    flags = next_matlab_bytes(elements)
+    dimensions = next_matlab_bytes(elements)
+    name = next_matlab_bytes(elements)
     (flag_bits,) = struct.unpack_from(f"{order}I", flags)
     matrix_class = flag_bits & 0xFF
     shape = tuple(np.frombuffer(dimensions, f"{order}i4").tolist())
@@ -167,7 +165,8 @@ def _matrix(data: bytes, order: str) -> tuple[str, Any]:
 
 def _structs(shape: tuple[int, ...], elements: Iterator[Element], order: str, size: int) -> Any:
     """Returns one struct as a dict, or an array of them as a list; `size` is the matrix' bytes."""
-    name_length, names = next_matlab_bytes(elements), next_matlab_bytes(elements)
+    name_length = next_matlab_bytes(elements)
+    names = next_matlab_bytes(elements)
     # Names of fields lie side by side, each filled up with zeros to the same width.
     (width,) = struct.unpack(f"{order}i", name_length)
     if width < 1:

@@ -123,7 +123,8 @@ def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     and the keys of the storages in their order.
     """
     file.seek(0)
-    magic, protocol = read_tensor_pickle(file), read_tensor_pickle(file)
+    magic = read_tensor_pickle(file)
+    protocol = read_tensor_pickle(file)
     if magic != _LEGACY_MAGIC or protocol != _LEGACY_PROTOCOL:
         # `repr` would walk every path of values that share others.
         numbers = f"{reprlib.repr(magic)[:40]}, {reprlib.repr(protocol)[:40]}"
@@ -131,7 +132,8 @@ def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     machine = read_tensor_pickle(file)
     if not machine.get("little_endian", True):
         raise FileError("its byte order is big; expected little")
-    tree, keys = read_tensor_pickle(file), read_tensor_pickle(file)
+    tree = read_tensor_pickle(file)
+    keys = read_tensor_pickle(file)
     # The length counts numbers, and only a tensor records how wide those of its storage are. A
     # storage without a tensor is an error, since what follows it cannot be found.
     classes = {}

@@ -46,7 +46,8 @@ def save_svm_scores(
     """
     work = Workdir(cfg.workdir)
     train = dataset.part("train")
-    label, group = _labels(train), [video.group for video in train]
+    label = _labels(train)
+    group = [video.group for video in train]
     # Slices, which take no memory: Fisher vectors of a large set are gigabytes.
     labelled = Labelled(features[: len(train)], label, group)
     probabilities, temperature = svm_scores(

@@ -82,7 +82,8 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
       VideoError: a video is not as `prepare` found it.
     """
     work = Workdir(cfg.workdir)
-    dataset, index = load_dataset(work.dataset), read_flow_index(work, cfg.data)
+    dataset = load_dataset(work.dataset)
+    index = read_flow_index(work, cfg.data)
     job = ExtractionJob(cfg, work, dataset, index, shard)
     streams: Sequence[str] = (cfg.data.stream,)
     if cfg.flow.online:

@@ -49,7 +49,8 @@ def run(cfg: PredictConfig) -> epath.Path | None:
     # Checked before anything is loaded: a mistake in a path should not cost the loading of a model.
     path = _film_path(cfg)
     _check_not_source(path, cfg.video)
-    predictor, latency = Predictor(cfg.folder, flow=cfg.flow), Latency()
+    predictor = Predictor(cfg.folder, flow=cfg.flow)
+    latency = Latency()
     if predictor.warning:
         print(f"predict: warning: {predictor.warning}", file=sys.stderr, flush=True)
     fps = predictor.model.place.fps

@@ -152,7 +152,9 @@ def _draws(training: TrainingInputs) -> ClipDraws:
 
 def _batches(training: TrainingInputs) -> Callable[[int], Iterator[Batch]]:
     """The training batches from a given step on; of several hosts each reads its share."""
-    cfg, features, draws = training.cfg, training.features, _draws(training)
+    cfg = training.cfg
+    features = training.features
+    draws = _draws(training)
 
     def batches_from(step: int) -> Iterator[Batch]:
         return train_batches(

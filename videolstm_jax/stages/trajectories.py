@@ -152,7 +152,8 @@ def _write_trajectories(
             generator = trajectory_generator(video.name, 0)
             sample = sampled_trajectories(blocks, cfg.idt.length, cfg.idt.limit, generator)
             blocks = iter([sample])
-        path, note = _trajectory_path(work, video), fingerprints[video.name]
+        path = _trajectory_path(work, video)
+        note = fingerprints[video.name]
         count += write_trajectories(path, blocks, note=note)
         frames_done += len(frames)
     if videos:

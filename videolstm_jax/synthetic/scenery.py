@@ -75,7 +75,8 @@ def _pattern(texture: str, draw: np.random.Generator, wide: int) -> np.ndarray:
         return np.asarray(clouds, np.float64)
     y, x = np.mgrid[:wide, :wide] / wide
     # Drawn for `plain` too, which needs no waves: the numbers behind them would change.
-    angle, waves = draw.uniform(0, np.pi), draw.uniform(4, 10) * 2 * np.pi
+    angle = draw.uniform(0, np.pi)
+    waves = draw.uniform(4, 10) * 2 * np.pi
     along = x * np.cos(angle) + y * np.sin(angle)
     across = y * np.cos(angle) - x * np.sin(angle)
     if texture == "stripes":

@@ -116,7 +116,8 @@ def convnet_loss(apply: Callable, *, class_weights: Array | None = None) -> Loss
 
     def loss_fn(params: PyTree, batch: tuple[Array, Array], key: Array) -> tuple[Array, Array]:
         image, label = batch
-        logits, weight = apply(params, image, dropout_key=key)["logits"], jnp.ones(label.shape)
+        logits = apply(params, image, dropout_key=key)["logits"]
+        weight = jnp.ones(label.shape)
         # The accuracy of clips of one frame, every one of which exists.
         accuracy = training_frame_accuracy(logits[:, None], label, weight[:, None], weight)
         return frame_xent(logits, label, weight, class_weights), accuracy

@@ -183,7 +183,8 @@ class Predictor:
         return box
 
     def _check(self, frame: np.ndarray) -> None:
-        shape, dtype = np.shape(frame), getattr(frame, "dtype", None)
+        shape = np.shape(frame)
+        dtype = getattr(frame, "dtype", None)
         if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or not all(shape):
             raise VideoError(f"a frame is {dtype} {list(shape)}; expected uint8 [H, W, 3]")
         # A camera or a pipe may change its size; boxes and flow of two sizes have nothing in

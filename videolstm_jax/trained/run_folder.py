@@ -116,8 +116,10 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
     path = folder / "config.json"
     damage = (KeyError, TypeError, AttributeError)
     with reading(path, "not of a trained run", *damage):
-        config, scales = ModelConfig(**record["model"]), Scales(**record["scales"])
-        classes, run_config = tuple(record["classes"]), record["config"]
+        config = ModelConfig(**record["model"])
+        scales = Scales(**record["scales"])
+        classes = tuple(record["classes"])
+        run_config = record["config"]
         stream = run_config["data"]["stream"]
         extractors = {name: row["extractor"] for name, row in record["inputs"].items()}
         block = trained_block_of_record(record.get("block"))

@@ -58,7 +58,8 @@ class StreamFilm:
         self._fit = predictor.functions.fit
         self._recent = RecentScores(predictor.classes)
         # Thinned as the stream grows, so that memory does not.
-        self._strip_pictures, self._scores = EvenSample(KEPT_STRIP_FRAMES), EvenSample(KEPT_SCORES)
+        self._strip_pictures = EvenSample(KEPT_STRIP_FRAMES)
+        self._scores = EvenSample(KEPT_SCORES)
         self._mean = np.zeros(len(predictor.classes))
         self._stack = contextlib.ExitStack()
         self._write: Callable[[NDArray], None] | None = None

@@ -140,7 +140,8 @@ def _new_model(
     params = jax.jit(make_model(config).init)(jax.random.key(cfg.seed))
     block = None
     if joint is not None:
-        block, params = joint.block, JointParams(*params, joint.params)
+        block = joint.block
+        params = JointParams(*params, joint.params)
     params = grafted(params, cfg.train.graft, Workdir(cfg.workdir))
     return TrainedModel(config, params, scales, dataset.classes, cfg.data.stream, block=block)
 

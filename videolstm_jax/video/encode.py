@@ -207,7 +207,8 @@ def _check(path: epath.Path, frames: np.ndarray, fps: float, codec: str) -> None
         raise ValueError(f"{path}: codec {codec!r}; expected one of {', '.join(ENCODERS)}")
     if not 0 < fps < float("inf"):
         raise ValueError(f"{path}: {fps} frames a second; expected more than 0")
-    shape, dtype = np.shape(frames), getattr(frames, "dtype", None)
+    shape = np.shape(frames)
+    dtype = getattr(frames, "dtype", None)
     if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or not all(shape):
         raise ValueError(
             f"{path}: frames are {dtype} {list(shape)}; expected uint8 [L, H, W, 3] with at least "

@@ -117,7 +117,8 @@ def _imported(layout: str, source: str, target: str) -> str:
     if not epath.Path(path).exists():
         lists = flag_values["lists"].value or source
         save_dataset(path, importers.dataset_of_foreign_features(lists, videos))
-    dataset, dtype = load_dataset(path), flag_values["dtype"].value
+    dataset = load_dataset(path)
+    dtype = flag_values["dtype"].value
     about = _about(layout, source)
     store = importers.import_features(videos, dataset, target, about, dtype=dtype)
     summary = {

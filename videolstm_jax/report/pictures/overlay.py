@@ -165,7 +165,9 @@ def titled_frame_picture(frame: np.ndarray, parts: Sequence[tuple[str, Colour]])
     """
     size = picture_text_size(max(frame.shape[:2]))
     band = Image.new("RGB", (frame.shape[1], size + 6), BAND)
-    pen, font, x = ImageDraw.Draw(band), ImageFont.load_default(size), 4.0
+    pen = ImageDraw.Draw(band)
+    font = ImageFont.load_default(size)
+    x = 4.0
     for text, colour in parts:
         # A text cut in the middle would be misread, so it is left out whole.
         if x + pen.textlength(text, font=font) > frame.shape[1]:

@@ -40,7 +40,8 @@ def score_board(lines: ScoreLines, width: int) -> np.ndarray:
     rows = max(len(lines.names), 2)
     height = round((rows * ROW + 1.3) * size)
     image = Image.new("RGB", (width, height), BAND)
-    pen, font = ImageDraw.Draw(image), ImageFont.load_default(size)
+    pen = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size)
     # Bars take 42 % of the width, the timeline the rest.
     split, margin = round(width * 0.42), size // 2
     _bars(pen, font, lines, split, size)
