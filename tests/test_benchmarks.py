@@ -1,8 +1,11 @@
 """Every benchmark prints its question, and its command line can be read without running it."""
 
+import datetime
 import importlib
 import json
 import pathlib
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -72,10 +75,43 @@ def test_results_name_the_device_the_date_and_the_commit(tmp_path):
     assert json.loads((tmp_path / "b.json").read_text()) == own
 
 
-@pytest.mark.parametrize("path", sorted(record.RESULTS.glob("*.json*")), ids=lambda path: path.name)
-def test_each_result_file_names_a_commit(path):
+PATHS = sorted(record.RESULTS.glob("*.json*"))
+
+
+def stamps(path):
+    """The dates and commits of a file of results: one, or one of each row."""
     rows = [json.loads(path.read_text())] if path.suffix == ".json" else record.read_rows(path)
-    for row in rows:
-        # `committed` is of files from before the programs wrote it themselves.
-        stamp = row.get("committed", row)
+    # `committed` is of files from before the programs wrote it themselves.
+    return [row.get("committed", row) for row in rows]
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_each_result_file_names_a_commit_and_its_date(path):
+    for stamp in stamps(path):
         assert stamp["commit"]
+        datetime.date.fromisoformat(stamp["date"])
+
+
+def git(*arguments):
+    """The output of git in this checkout; skips the test where there is no answer."""
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    command = ["git", "-C", str(FOLDER.parent), *arguments]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        pytest.skip(f"{FOLDER.parent} has no git history: {process.stderr.strip()}")
+    return process.stdout.strip()
+
+
+def test_each_commit_of_the_results_is_in_the_history():
+    # A source archive may have been unpacked inside of another checkout.
+    if pathlib.Path(git("rev-parse", "--show-toplevel")).resolve() != FOLDER.parent.resolve():
+        pytest.skip(f"{FOLDER.parent} lies in another checkout and has no history of its own")
+    if git("rev-parse", "--is-shallow-repository") == "true":
+        pytest.skip("a shallow clone has only a part of the history")
+    # A commit that a rebase replaced is missing here, and so in every clone.
+    history = git("rev-list", "HEAD").split()
+    named = {stamp["commit"] for path in PATHS for stamp in stamps(path)}
+    # Figures of files that were changed and not committed belong to no commit.
+    missing = [name for name in named if not any(full.startswith(name) for full in history)]
+    assert not missing, f"not in the history of HEAD: {', '.join(sorted(missing))}"
