@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -175,16 +175,8 @@ def _frame_batches(
     share = cfg.batch // draws.host.count
     own_rows = slice(draws.host.index * share, (draws.host.index + 1) * share)
 
-    def read_image(index: int, frame: int, mirror: bool, shift: np.ndarray, box: np.ndarray):
-        image = reader.read(videos[index], frame, frame + 1)[0]
-        # Mirrored first: shift and box are drawn for what the network sees.
-        if cfg.flip and mirror:
-            image = mirrored_image(image, reader.stream)
-        if cfg.crop < 1:
-            image = cropped_image(image, box)
-        if reach:
-            image = shifted_image(image, *shift)
-        return image
+    def read_image(index: int, *draws_of_frame: Any) -> np.ndarray:
+        return _read_varied(reader, cfg, videos[index], *draws_of_frame)
 
     with ThreadPoolExecutor(workers) as pool:
         while True:
@@ -205,6 +197,27 @@ def _frame_batches(
             images = np.stack(list(pool.map(read_image, *own_draws, boxes[own_rows])))
             yield images, labels[own_draws.video]
             step += 1
+
+
+def _read_varied(
+    reader: FrameReader,
+    cfg: ConvNetConfig,
+    video: Video,
+    frame: int,
+    mirror: bool,
+    shift: np.ndarray,
+    box: np.ndarray,
+) -> np.ndarray:
+    """Reads one frame, and varies it by what was drawn for it."""
+    image = reader.read(video, frame, frame + 1)[0]
+    # Mirrored first: shift and box are drawn for what the network sees.
+    if cfg.flip and mirror:
+        image = mirrored_image(image, reader.stream)
+    if cfg.crop < 1:
+        image = cropped_image(image, box)
+    if cfg.shift:
+        image = shifted_image(image, *shift)
+    return image
 
 
 # ---- whole videos --------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from videolstm_jax.paper.rows import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from videolstm_jax.types import NDArray
 
@@ -109,7 +110,6 @@ def _points(row: Row, model: Mapping[str, Any]) -> tuple[list[float], list[float
 
 def _draw(curves: Sequence[Curve], target: str) -> list[epath.Path]:
     # Not pyplot: it keeps figures in a global state, and may look for a display.
-    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -131,10 +131,17 @@ def _draw(curves: Sequence[Curve], target: str) -> list[epath.Path]:
     axes.spines[["top", "right"]].set_visible(False)
     # Above the axes: inside, it would hide curves that start high.
     figure.legend(loc="outside upper left", frameon=False, fontsize=8)
+    return _save_figure(figure, target)
+
+
+def _save_figure(figure: Figure, target: str) -> list[epath.Path]:
+    """Writes a figure as SVG and as PNG; the same results give the same bytes."""
+    from matplotlib import rc_context
+
     paths = []
     for suffix in (".svg", ".png"):
         path = epath.Path(f"{target}{suffix}")
-        # Without a date, so that the same results give the same bytes.
+        # Without the date of an SVG, and without the version of Matplotlib in a PNG.
         metadata = {"Software": None}
         if suffix == ".svg":
             metadata = {"Date": None}

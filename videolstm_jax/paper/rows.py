@@ -151,21 +151,9 @@ def _fusions(table: str, kinds: Sequence[tuple[str, ...]]) -> Iterator[Row]:
     """Rows of fused models; the first column of each data set is the fused VideoLSTM alone."""
     for dataset in SPLITS:
         for parts in kinds:
-            titles, notes = [], []
+            titles = []
             for part in parts:
                 titles.append(_EXTERNAL_TITLE.get(part, "VideoLSTM"))
-            if "videolstm" in parts:
-                notes.append(
-                    "The paper does not define the flow half of VideoLSTM. It is VideoLSTM whose "
-                    "input and motion are both flow; ConvALSTM on flow in the preset authors."
-                )
-            if "idt" in parts and len(parts) > 1:
-                notes.append(
-                    "The paper gives iDT an exponent that no source here names. All have 1; "
-                    "--fuse.weights or --fuse.search give others."
-                )
-            if parts in (("idt",), ("objects",)):
-                notes.append("An ingredient of the fused rows.")
             # A row without a recurrent model reads no features of a backbone.
             streams: tuple[str, ...] = ()
             features = _FEATURES.get(parts[0], "pool5")
@@ -185,8 +173,26 @@ def _fusions(table: str, kinds: Sequence[tuple[str, ...]]) -> Iterator[Row]:
                 attention=attention,
                 parts=parts,
                 section="5.5",
-                note=" ".join(notes),
+                note=_fusion_note(parts),
             )
+
+
+def _fusion_note(parts: tuple[str, ...]) -> str:
+    """What a reader must know of a fused row, or of one of its ingredients."""
+    notes = []
+    if "videolstm" in parts:
+        notes.append(
+            "The paper does not define the flow half of VideoLSTM. It is VideoLSTM whose "
+            "input and motion are both flow; ConvALSTM on flow in the preset authors."
+        )
+    if "idt" in parts and len(parts) > 1:
+        notes.append(
+            "The paper gives iDT an exponent that no source here names. All have 1; "
+            "--fuse.weights or --fuse.search give others."
+        )
+    if parts in (("idt",), ("objects",)):
+        notes.append("An ingredient of the fused rows.")
+    return " ".join(notes)
 
 
 def _figure4() -> Iterator[Row]:

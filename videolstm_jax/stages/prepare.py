@@ -109,12 +109,12 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
         # Decoded all the same: only that tells bad videos, and how many frames there are.
         frames = decoder.count_frames(listed.videos)
     else:
-        limit = image.flow_limit(settings["bound"], scaled=settings["scaled"])
-        target = FlowTarget(work.flow, fingerprints, limit)
         scale = (settings["bound"], settings["scaled"])
         # Where several processes prepare together, this leaves less for `_write_flow` to find
         # missing.
         flow_shares.write_flow_together(cfg, work.flow, listed, scale, sample.parts)
+        limit = image.flow_limit(settings["bound"], scaled=settings["scaled"])
+        target = FlowTarget(work.flow, fingerprints, limit)
         frames = _write_flow(cfg, target, listed, decoder, sample)
         flow_files = flow_digests(work, frames)
 
