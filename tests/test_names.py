@@ -25,13 +25,13 @@ def table():
 
 def packages_of_functions():
     """The packages by the name of the public function."""
-    packages = collections.defaultdict(set)
+    functions = collections.defaultdict(set)
     for path in (ROOT / "videolstm_jax").rglob("*.py"):
         package = path.relative_to(ROOT / "videolstm_jax").parts[0].removesuffix(".py")
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                packages[node.name].add(package)
-    return {name: found for name, found in packages.items() if name not in PROTOCOLS}
+                functions[node.name].add(package)
+    return {name: packages for name, packages in functions.items() if name not in PROTOCOLS}
 
 
 def has_word(name, word):
@@ -64,5 +64,8 @@ def test_each_word_is_in_the_name_of_a_function_of_its_package():
 
 
 def test_no_public_function_is_in_two_packages():
-    shared = {name: found for name, found in packages_of_functions().items() if len(found) > 1}
+    shared = {}
+    for name, packages in packages_of_functions().items():
+        if len(packages) > 1:
+            shared[name] = packages
     assert not shared

@@ -24,7 +24,10 @@ One damaged video of a small list may be in several batches in a row, but seldom
 
 
 class Diverged(ValueError):
-    """A step whose loss, gradient or update is not finite; the message names it and its videos."""
+    """A step whose loss, gradient or update is not finite; the message names it and its videos.
+
+    It is in none of the families of `errors`: the cause may be a setting or a damaged video.
+    """
 
 
 class SkippedSteps(NamedTuple):
