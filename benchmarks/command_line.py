@@ -1,4 +1,4 @@
-"""The command lines of all benchmarks: one parser with the options that they share."""
+"""The command lines of all benchmarks: parsers with the options that they share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import argparse
 import glob
 
 from benchmarks import record
+
+
+def page_parser(about: str) -> argparse.ArgumentParser:
+    """Returns a parser without options, for a program that measures nothing and writes a page.
+
+    Args:
+      about: the program's docstring, which `--help` shows as it is.
+    """
+    return argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
 
 
 def parser(about: str, *, name: str = "", repeats: int = 0) -> argparse.ArgumentParser:
@@ -19,9 +30,7 @@ def parser(about: str, *, name: str = "", repeats: int = 0) -> argparse.Argument
     """
     # The results name the program that was started, and not the checkout at its end.
     record.stamp()
-    options = argparse.ArgumentParser(
-        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = page_parser(about)
     name_help = "of the results; a part of their file's name"
     if name:
         name_help += f"; default: {name}"

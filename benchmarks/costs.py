@@ -8,12 +8,12 @@ each machine. Writes docs/costs.md; measures nothing itself.
 
 from __future__ import annotations
 
-import argparse
 import json
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from benchmarks import command_line
 from benchmarks.record import RESULTS
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -200,9 +200,7 @@ def read_results(folder: pathlib.Path) -> list[dict]:
 
 def main() -> None:
     """Writes the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line.page_parser(__doc__)
     parser.add_argument(
         "--results", default=str(RESULTS), help="folder of the results of benchmarks.full_size"
     )

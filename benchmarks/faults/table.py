@@ -8,13 +8,12 @@ that no figure is typed. A row names all commits that its trials were run at.
 
 from __future__ import annotations
 
-import argparse
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks import record
+from benchmarks import command_line, record
 from benchmarks.faults import pods, stop
 from videolstm_jax import files
 
@@ -178,9 +177,7 @@ def with_table(page: str, text: str) -> str:
 def main() -> None:
     """Writes the page."""
     # No option but --help, which says what the program writes.
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    command_line.page_parser(__doc__).parse_args()
     page = with_table(PAGE.read_text(), table(record.RESULTS))
     files.write_bytes(PAGE, page.encode())
     print(f"wrote {PAGE}")
