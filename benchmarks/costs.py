@@ -56,9 +56,9 @@ This page estimates the disk space and the time that each stage takes for UCF101
 
 The first frames of {clips} real clips went through `prepare` and `extract`. The clips are of
 UCF101, HMDB51 and a set of surveillance videos. They have {sizes} sizes,
-from {smallest} to {largest} pixels. The stages use the paper's sizes: flow at 340x256, VGG-16 at 224x224. One training
-step of each network was timed. The measured rates, with compilation, are multiplied by the size of
-UCF101: {videos:,} videos, about {frames:,} frames.
+from {smallest} to {largest} pixels. The stages use the paper's sizes: flow at 340x256, VGG-16 at
+224x224. One training step of each network was timed. The measured rates, with compilation, are
+multiplied by the size of UCF101: {videos:,} videos, about {frames:,} frames.
 
 The work of `extract` can be divided among machines with `videolstm extract --shard=i/n`.
 Videos of your own take far less time with the preset `small`:

@@ -16,6 +16,7 @@ TASKS: Mapping[str, str] = {
     "ucf101_fc6": "",
     "ut_interaction": "",
     "ut_vgg16": "weights",
+    "ut_flow_backbones": "",
     "ucf24_tubes": "boxes",
 }
 """Each task, and the option that it needs beside --data and --workdir."""
