@@ -93,5 +93,7 @@ def _folds_text(folds: Sequence[int]) -> str:
 def _title(name: str) -> str:
     cell = name.removesuffix("-vgg16")
     if cell in CELLS:
-        return f"{CELLS[cell]}, VGG-16 pool5"
+        # The motion that it reads is no VGG-16's.
+        motion = " with flow of Lite0" if cell == "videolstm" else ""
+        return f"{CELLS[cell]}, VGG-16 pool5{motion}"
     return title(name)
