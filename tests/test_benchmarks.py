@@ -15,11 +15,13 @@ from benchmarks import command_line, record
 FOLDER = pathlib.Path(record.__file__).parent
 SHARED = {
     "__init__",
+    "changed_tvl1",
     "command_line",
     "end_to_end_tables",
     "flow_pairs",
     "forks",
     "held_out",
+    "known_motion",
     "map_bootstrap",
     "record",
     "scored_videos",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 
+from benchmarks.known_motion import FIELDS, HEIGHT, WIDTH, known_motion
 from videolstm_jax.flow import image
 from videolstm_jax.flow.sampling import (
     flow_spline_weights,
@@ -20,36 +21,6 @@ from videolstm_jax.flow.sampling import (
     tvl1_neighbours_or_zero,
 )
 from videolstm_jax.flow.tvl1 import TVL1Settings, tvl1, tvl1_pyramid_sizes
-
-HEIGHT, WIDTH, MARGIN = 120, 160, 30
-
-
-def known_motion(field, seed):
-    """Two frames [H, W] uint8 of a smooth random texture, and the true flow [H, W, 2]."""
-    noise = np.random.default_rng(seed).normal(size=(HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN))
-    texture = sum(ndimage.gaussian_filter(noise, sigma) * sigma for sigma in (1.5, 3, 6))
-    texture = (texture - texture.min()) / np.ptp(texture) * 255
-    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(float)
-    u, v = field(x - (WIDTH - 1) / 2, y - (HEIGHT - 1) / 2)
-    first = ndimage.map_coordinates(texture, [y + v + MARGIN, x + u + MARGIN], order=5)
-    second = texture[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    return (
-        *(np.uint8(np.clip(np.round(frame), 0, 255)) for frame in (first, second)),
-        np.stack([u, v], -1),
-    )
-
-
-FIELDS = {
-    "subpixel": lambda x, y: (0.6 + 0 * x, -0.4 + 0 * x),
-    "shift": lambda x, y: (3.3 + 0 * x, -2.1 + 0 * x),
-    "far": lambda x, y: (8.0 + 0 * x, 5.0 + 0 * x),
-    "turn": lambda x, y: (
-        (np.cos(0.04) - 1) * x - np.sin(0.04) * y,
-        np.sin(0.04) * x + (np.cos(0.04) - 1) * y,
-    ),
-    "affine": lambda x, y: (0.03 * x + 0.02 * y + 1, -0.02 * x + 0.04 * y - 0.5),
-    "two halves": lambda x, y: (np.where(x < 0, 2.0, -2.0), 0.5 + 0 * x),
-}
 
 
 def endpoint_error(flow, truth):
