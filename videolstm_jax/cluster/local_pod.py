@@ -14,7 +14,7 @@ from typing import Any
 
 from videolstm_jax.cluster.detect import Processes, devices_of_process
 
-# Seconds between two looks at the processes: none that a user would notice.
+# Seconds between two looks at the processes; a user does not notice so short a delay.
 _LOOK = 0.05
 _GRACE = 60.0
 """Seconds that the others have to end by themselves when one has failed."""

@@ -68,7 +68,7 @@ def save_extracted_convnet_scores(
         "frames": tested.frames,
         "frames_right": tested.frames_right,
     }
-    # Only where there are some: a reader of the file should stumble over the exception.
+    # Only where there are some, so that the exception is seen.
     if trained.any():
         accuracy["trained_on"] = int(trained.sum())
     write_json(folder / "accuracy.json", accuracy)

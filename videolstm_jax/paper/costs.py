@@ -131,8 +131,7 @@ def _paces(
         # Models of as many classes are timed once, whatever the split: timing takes minutes.
         key = (len(dataset.classes), tuple(models))
         if key not in by_models:
-            # One configuration stands for the folder, whose stages differ in streams and cells
-            # only.
+            # One stands for the folder, whose stages differ in streams and cells only.
             by_models[key] = pace_of(configs[0], runs, dataset)
         by_workdir[workdir] = by_models[key]
     return by_workdir

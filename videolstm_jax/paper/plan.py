@@ -223,8 +223,7 @@ class _Planner:
                 evaluated = self._run(place, cell, stream, seed)
                 needs += [evaluated, *self._validated(place, evaluated)]
                 sources.append(self._request.run_name(cell, stream, seed))
-        # With those of the runs: scores whose checkpoint the test list chose must be allowed here
-        # too.
+        # As the runs: scores whose checkpoint the test list chose must be allowed here too.
         settings = self._request.place_settings(place).override(**self._request.run_settings())
         name = self._request.fused_name(row, seed)
         cfg = settings.override(fuse__runs=tuple(sources), fuse__name=name).config()

@@ -113,8 +113,7 @@ class Request(NamedTuple):
 
 def pretrained_paper_place(place: SplitPlace) -> SplitPlace:
     """The place whose models those of another data set start from: the first split of UCF101."""
-    # The first split for all of HMDB51's: the paper names none, and this one is trained for its own
-    # rows anyway.
+    # The paper names no split; the first one is trained for its own rows anyway.
     if place.dataset != PRETRAINED:
         return SplitPlace(PRETRAINED, 1)
     return place

@@ -51,7 +51,7 @@ def run(cfg: RunConfig) -> epath.Path | None:
 
 def _print_times(seconds: Sequence[tuple[str, float]]) -> None:
     """Prints a line for each stage, and the sum."""
-    # Printed at the end, behind all that the stages print, so that it is found after a night.
+    # At the end, behind all that the stages print, so that a user finds it after a long run.
     head = "all stages"
     total = 0.0
     width = len(head)

@@ -46,6 +46,7 @@ def foreground_of_store(store: FeatureStore, videos: Sequence[Video]) -> Foregro
     Raises:
       FileError: a file of the store is missing or short.
     """
+    # Vectors have no places, so that none of them could differ from the others.
     if len(store.shape) != 3:
         return None
     # Frames from all over the list: the features of all frames may not fit in memory.

@@ -90,7 +90,8 @@ class Predictor:
     def restart(self, carry: PyTree | None = None) -> None:
         """Begins another stream: the next frame is its first one, and starts from this carry."""
         self.carry = carry
-        self._before: tuple[np.ndarray, np.ndarray] | None = None  # the last frame, RGB and grey
+        # The last frame, RGB and grey.
+        self._previous: tuple[np.ndarray, np.ndarray] | None = None
         self._size: tuple[int, ...] | None = None
         self._trail = causal.START
         self._total = np.zeros(len(self.classes))
@@ -142,10 +143,11 @@ class Predictor:
         if flow is None:
             return {"rgb": frame}
         # Copied, since the caller may overwrite the frame before the next call.
-        before, self._before = self._before, (frame.copy(), flow.grey(frame))
-        if before is None:
+        previous = self._previous
+        self._previous = (frame.copy(), flow.grey(frame))
+        if previous is None:
             return None
-        return {"rgb": before[0], "flow": flow.image(before[1], self._before[1])}
+        return {"rgb": previous[0], "flow": flow.image(previous[1], self._previous[1])}
 
     def _features(self, images: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
         """The features of the frame that the model reads: x, and motion or None."""
@@ -198,12 +200,13 @@ class Predictor:
 
 def _timer() -> Callable[[], float]:
     """A function that gives the seconds since it was last called, at first since now."""
-    before = time.perf_counter()
+    lap_start = time.perf_counter()
 
     def lap() -> float:
-        nonlocal before
-        now = time.perf_counter()
-        before, elapsed = now, now - before
+        nonlocal lap_start
+        lap_end = time.perf_counter()
+        elapsed = lap_end - lap_start
+        lap_start = lap_end
         return elapsed
 
     return lap

@@ -92,8 +92,8 @@ def _accuracy(work: Workdir, scores: Scores) -> dict[str, int]:
     """The counts of a score file, as a bundle records them."""
     # Videos that could not be read count as wrong, as in every published accuracy.
     missing = load_labels_of_bad_videos(work, scores.classes)
-    right = int(top_k(scores.scores, scores.label))
-    counts = {"right": right, "videos": len(scores.label) + len(missing)}
+    correct = int(top_k(scores.scores, scores.label))
+    counts = {"right": correct, "videos": len(scores.label) + len(missing)}
     if scores.trained is not None:
         counts["trained_on"] = int(scores.trained.sum())
     return counts
@@ -121,7 +121,9 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         classes = tuple(record["classes"])
         run_config = record["config"]
         stream = run_config["data"]["stream"]
-        extractors = {name: row["extractor"] for name, row in record["inputs"].items()}
+        extractors = {}
+        for input_name, row in record["inputs"].items():
+            extractors[input_name] = row["extractor"]
         block = trained_block_of_record(record.get("block"))
         parameters = folder / checkpoint_folder(run_config["train"]["keep"])
     # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
@@ -150,7 +152,10 @@ def _without_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, list):
             texts = value
         # Other settings, such as runs to graft from, may be given as paths too.
-        has_path = any("/" in str(text) or "\\" in str(text) for text in texts)
+        has_path = False
+        for text in map(str, texts):
+            if "/" in text or "\\" in text:
+                has_path = True
         if name not in PATHS and not has_path:
             portable[name] = value
     return portable

@@ -63,7 +63,9 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
       ConfigError: an unknown method of flow.
     """
     streams = model.layers_by_stream()
-    features = {stream: _image_features(model.backbone(stream)) for stream in streams}
+    features = {}
+    for stream in streams:
+        features[stream] = _image_features(model.backbone(stream))
     # Warnings and no errors: the stream works, but not quite as the stages did.
     flow, warnings = None, []
     if "flow" in streams:
@@ -132,6 +134,7 @@ def _image_features(backbone: Backbone) -> ImageFeatures:
 
     def features(picture: NDArray) -> dict[str, NDArray]:
         square = _fitted(picture, backbone.stream, convnet)
+        # Fewer images may be summed in another order, and differ from the stages' in the last bit.
         x = network.prepare(square[None]).repeat(network.least_batch, axis=0)
         values = jax.device_get(apply(convnet.params, x))
         return {layer: _rounded(value, backbone.dtypes[layer]) for layer, value in values.items()}

@@ -95,8 +95,7 @@ def main(arguments: list[str]) -> None:
 
 def _settings() -> ImportSettings:
     flag_values = flags.FLAGS
-    # Both may be given: the list has the order of the scores, the data set what they are checked
-    # by.
+    # Both may be given: the order of the scores, and what the file must agree with.
     classes, dataset = (), None
     if flag_values["classes"].value:
         classes = read_class_list(epath.Path(flag_values["classes"].value))
