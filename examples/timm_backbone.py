@@ -63,7 +63,7 @@ def as_maps(features: np.ndarray, prefix: int) -> np.ndarray:
     """Returns maps [n, N, N, D] of what a network of timm gives.
 
     Args:
-      features: tokens [n, prefix + N N, D] of a transformer, or maps [n, D, N, N] of a ConvNet.
+      features: tokens [n, prefix + N N, D] of a transformer, or maps [n, D, N, N] of convolutions.
       prefix: tokens that stand for no place, such as that of the class.
     """
     if features.ndim == 4:

@@ -1,4 +1,4 @@
-"""Stores the ConvNet's features of every frame of one stream."""
+"""Stores the backbone's features of every frame of one stream."""
 
 from videolstm_jax.cli.main import main
 

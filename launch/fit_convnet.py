@@ -1,4 +1,4 @@
-"""Fits the ConvNet of one stream to single frames."""
+"""Fits the backbone of one stream to single frames."""
 
 from videolstm_jax.cli.main import main
 

@@ -1,4 +1,4 @@
-"""A narrow VGG with weights as of ImageNet, and the configuration of a ConvNet that they fit."""
+"""A narrow VGG with weights as of ImageNet, and the configuration of a backbone that they fit."""
 
 import numpy as np
 from etils import epath
@@ -37,6 +37,6 @@ def write_npz(folder, arrays):
 
 
 def params_of(work, stream):
-    """The parameters of a fitted ConvNet by name, as numpy arrays."""
+    """The parameters of a fitted backbone by name, as numpy arrays."""
     params = load_convnet(epath.Path(work / "convnets" / stream)).params
     return {name: np.asarray(leaf) for name, leaf in named_param_leaves(params).items()}

@@ -72,7 +72,7 @@ def write_index(work, videos):
 
 
 def config(work, stream, **settings):
-    """A ConvNet that fits the clips in a few steps."""
+    """A backbone that fits the clips in a few steps."""
     convnet = {
         "image_size": 16,
         "widths": (6, 8),

@@ -135,7 +135,10 @@ def test_a_file_that_is_no_safetensors(copy):
     "change, message",
     [
         (lambda record: record["classes"].append("Walk"), "3 class names; expected 2"),
-        (lambda record: record["backbones"].pop("flow"), "ConvNets of rgb; expected those of flow"),
+        (
+            lambda record: record["backbones"].pop("flow"),
+            "backbones of rgb; expected those of flow",
+        ),
         (lambda record: record.update(classes=["Walk", "Walk"]), "expected different names"),
         (
             lambda record: record["scales"].update(motion=0),

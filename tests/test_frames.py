@@ -191,7 +191,7 @@ def test_a_mirror_turns_motion_round():
     )
     assert (
         np.array_equal(twice[..., 0], -once[..., 0]) and not twice[127].any()
-    )  # a ConvNet sees the other sign
+    )  # a backbone sees the other sign
 
 
 def test_preprocessing_is_that_of_the_caffe_vgg():

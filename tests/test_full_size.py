@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """The stages' figures for two clips of each set, with a small ConvNet."""
+    """The stages' figures for two clips of each set, with a small backbone."""
     folder = tmp_path_factory.mktemp("full")
     for number, name in enumerate(full_size.SETS):
         for k in range(3):

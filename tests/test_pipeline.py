@@ -46,7 +46,7 @@ def test_the_cost_is_printed_first(finished):
     assert (
         printed.index("together")
         < printed.index("flow takes about")
-        < printed.index("fits the rgb ConvNet")
+        < printed.index("fits the rgb backbone")
     )
 
 

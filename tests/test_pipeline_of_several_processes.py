@@ -69,7 +69,7 @@ def test_two_processes_run_what_one_runs(tmp_path, monkeypatch, quick_pictures):
 
     # Stopped by a signal to one of them in the first training of the plan.
     pod = start_pod(tmp_path / "first", words)
-    pod.wait_for("fits the rgb ConvNet")
+    pod.wait_for("fits the rgb backbone")
     pod.send(1, signal.SIGTERM)
     assert pod.statuses() == [75, 75], pod.errors(0) + pod.errors(1)
 

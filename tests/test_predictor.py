@@ -285,6 +285,7 @@ def test_what_does_not_belong_together(prepared_workdir, tmp_path):
     value["inputs"]["motion"]["extractor"]["convnet"] = "0" * 64
     files.write_json(config, value)
     with pytest.raises(
-        FileError, match=r"convnets/flow: the convnet of these features is .* features of 0000"
+        FileError,
+        match=r"convnets/flow: the backbone digest of these features is .* features of 0000",
     ):
         Predictor(tmp_path / "work/runs/videolstm-rgb")

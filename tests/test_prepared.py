@@ -28,7 +28,7 @@ from videolstm_jax.workdir.layout import Workdir
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """A work folder with an RGB ConvNet and its features."""
+    """A work folder with an RGB backbone and its features."""
     work = write_prepared(tmp_path_factory.mktemp("prepared"))
     fit_convnet.run(config(work, "rgb", convnet__steps=2))
     extract.run(config(work, "rgb"))

@@ -152,7 +152,7 @@ def test_features_of_another_convnet_or_other_videos_are_refused(work):
     dataset = load_dataset(work / "dataset.json")
     save_dataset(work / "dataset.json", dataset._replace(classes=("left", "up")))
     with pytest.raises(
-        FileError, match=r"the ConvNet has the classes left, right; .* lists left, up"
+        FileError, match=r"the backbone has the classes left, right; .* lists left, up"
     ):
         extract.run(config(work, "rgb"))
     longer = tuple(v._replace(frames=v.frames + (v.name == "left/p0")) for v in dataset.videos)

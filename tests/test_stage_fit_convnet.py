@@ -139,7 +139,7 @@ def test_other_classes_keep_all_but_the_last_layer(fitted, work):
         (
             {"convnet__weights": "vgg16"},
             ConfigError,
-            "weights is 'vgg16'; expected the folder of a ConvNet",
+            "weights is 'vgg16'; expected the folder of a backbone",
         ),
         (
             {"convnet__weights": "no/vgg16.h5"},

@@ -1,4 +1,4 @@
-"""One update: pure in state and batch, and the same for recurrent models and ConvNets."""
+"""One update: pure in state and batch, and the same for recurrent models and backbones."""
 
 from functools import cache
 

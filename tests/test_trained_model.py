@@ -161,7 +161,7 @@ def test_features_of_another_convnet_are_refused(cfg, model):
     index = files.read_json(path)
     files.write_json(path, index | {"about": index["about"] | {"sha256": "another"}})
     try:
-        with pytest.raises(FileError, match="the convnet of these features is another"):
+        with pytest.raises(FileError, match="the backbone digest of these features is another"):
             model.open_features(Workdir(cfg.workdir))
     finally:
         files.write_json(path, index)

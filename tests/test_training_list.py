@@ -175,7 +175,7 @@ def test_the_convnets_accuracy_is_refused_before_any_frame_is_read(tmp_path, cap
     extract.run(change(cfg, eval__allow_trained=True))
     assert "(trained on 2 of these videos)" in capsys.readouterr().out
     assert files.read_json(work / "convnets" / "rgb" / "accuracy.json")["trained_on"] == 2
-    # A ConvNet that starts from this one has seen the same videos.
+    # A backbone that starts from this one has seen the same videos.
     other = change(
         cfg, workdir=str(tmp_path / "other"), convnet__weights=str(work / "convnets" / "rgb")
     )

@@ -1,4 +1,4 @@
-"""A trained ConvNet, read back, and the check that features come from the expected one."""
+"""A trained backbone, read back, and the check that features come from the expected one."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from videolstm_jax.types import PyTree
 
 
-class TrainedConvNet(NamedTuple):
-    """The parameters of a ConvNet, its settings, input channels and class names.
+# The key of a record -> what a message calls it. Records keep the digest of a backbone so.
+_EXTRACTOR_NAMES = {"convnet": "backbone digest"}
+
+
+class TrainedBackbone(NamedTuple):
+    """The parameters of a backbone, its settings, input channels and class names.
 
     `sha256` is that of all its parameters, also where `params` has only what some layers need.
     `trained_on` is its `training_list`; empty where that is not known. `fit` is the `data.fit` of
@@ -61,7 +65,7 @@ class TrainedConvNet(NamedTuple):
 
 
 class Backbone(NamedTuple):
-    """The ConvNet of one stream as a model uses it.
+    """The backbone of one stream as a model uses it.
 
     `folder` is where it was read from. `dtypes` gives for each layer that the model reads how its
     store rounds features, `float16` or `uint8`.
@@ -69,11 +73,11 @@ class Backbone(NamedTuple):
 
     folder: epath.Path
     stream: str
-    convnet: TrainedConvNet
+    convnet: TrainedBackbone
     dtypes: Mapping[str, str]
 
     def about(self) -> dict[str, Any]:
-        """What a feature store of this ConvNet records of it; see `extractor_of`."""
+        """What a feature store of this backbone records of it; see `extractor_of`."""
         config = self.convnet.config
         mean, scale = network_pixels(self.stream, config.preprocessing, config.pixel_scale)
         preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
@@ -85,8 +89,8 @@ class Backbone(NamedTuple):
         }
 
 
-def load_convnet(folder: epath.Path) -> TrainedConvNet:
-    """Reads the ConvNet that `fit_convnet` left in a folder.
+def load_convnet(folder: epath.Path) -> TrainedBackbone:
+    """Reads the backbone that `fit_convnet` left in a folder.
 
     Raises:
       FileError: it is missing, unfinished or damaged.
@@ -95,7 +99,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     record = load_config(folder, made_by="fit_convnet")
     # Arithmetic: a size of 0 divides, and one of hundreds of digits fits no number.
     damage = (KeyError, TypeError, AttributeError, ValueError, ArithmeticError)
-    with reading(path, "not of a ConvNet", *damage):
+    with reading(path, "not of a backbone", *damage):
         config = convnet_config(record["convnet"])
         channels = record["channels"]
         classes = tuple(record["classes"])
@@ -111,9 +115,9 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         # The step that the record names: with its folder gone, the one before would be read.
         step = record.get("checkpoint_step")
         params, _ = checkpoints.restore_params(like, identity=identity, step=step)
-        # Of all parameters, whichever of them a model needs: it is the name of the ConvNet.
+        # Of all parameters, whichever of them a model needs: it is the name of the backbone.
         sha256 = checkpoints.params_sha256(step)
-    return TrainedConvNet(
+    return TrainedBackbone(
         params, config, channels, classes, sha256, videos_trained_on(record, path), fit
     )
 
@@ -179,7 +183,7 @@ def check_backbone_fit(cfg: RunConfig, fit: str, place: object) -> None:
 
 
 def convnet_config(record: Mapping[str, Any]) -> ConvNetConfig:
-    """The settings of a ConvNet from a JSON object, in which tuples have become lists."""
+    """The settings of a backbone from a JSON object, in which tuples have become lists."""
     settings: dict[str, Any] = {}
     for name, setting in record.items():
         # JSON has lists where settings are tuples.
@@ -213,7 +217,7 @@ def extractor_of(about: Mapping[str, Any]) -> dict[str, Any]:
 def check_extractor(
     trained_on: Mapping[str, Any] | None, about: Mapping[str, Any], folder: object
 ) -> None:
-    """Refuses features of another ConvNet or preprocessing than a model was trained on.
+    """Refuses features of another backbone or preprocessing than a model was trained on.
 
     Args:
       trained_on: `extractor_of` the features of training; None for a model that no run has trained.
@@ -228,7 +232,8 @@ def check_extractor(
     # Only the fields of the store: an earlier one has no backbone, and stays readable.
     for field, extractor in extractor_of(about).items():
         if extractor != trained_on.get(field):
+            name = _EXTRACTOR_NAMES.get(field, field)
             raise FileError(
-                f"{folder}: the {field} of these features is {extractor}; the run was trained on "
+                f"{folder}: the {name} of these features is {extractor}; the run was trained on "
                 f"features of {trained_on.get(field)}"
             )

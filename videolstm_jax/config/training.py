@@ -184,14 +184,14 @@ class TrainConfig:
         "none",
         "How uneven classes are evened out: none, draws or loss. `draws`: every class is drawn as "
         "often; `loss`: the loss of each class is weighted, so that all have the same share. It "
-        "holds for the ConvNets too.",
+        "holds for the backbones too.",
         choices=("none", "draws", "loss"),
     )
     nonfinite: str = setting(
         "abort",
         "A step whose loss, gradient or update is not finite, abort or skip. `abort`: training "
         "ends, and its last checkpoint stays; `skip`: parameters and optimizer stay as they were, "
-        "and 10 such steps in a row end it. It holds for the ConvNets too.",
+        "and 10 such steps in a row end it. It holds for the backbones too.",
         choices=("abort", "skip"),
         advanced=True,
     )

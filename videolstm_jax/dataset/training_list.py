@@ -1,8 +1,8 @@
 """The training list that every trained thing keeps, and the check that it is not evaluated on it.
 
 A list has the names of the videos that parameters depend on: those of the training itself, and of
-everything it started from or read, such as the ConvNet whose features it reads. A model is compared
-with a test list by these names, "Class/stem".
+everything it started from or read, such as the backbone whose features it reads. A model is
+compared with a test list by these names, "Class/stem".
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def videos_trained_on(record: Mapping[str, Any], path: object) -> tuple[str, ...
 
 
 def trained_on_of(folder: epath.Path) -> tuple[str, ...]:
-    """The training list of a run or ConvNet by its folder; empty where nothing says."""
+    """The training list of a run or backbone by its folder; empty where nothing says."""
     if not (folder / "config.json").exists():
         return ()
     return videos_trained_on(load_config(folder), folder / "config.json")

@@ -75,7 +75,7 @@ def save_extracted_convnet_scores(
     right_videos = accuracy_text(scores.scores, label, unread)
     right_frames = f"{100 * tested.frames_right / tested.frames:.1f} % of their frames"
     note = trained_accuracy_note(trained)
-    print(f"the {stream} ConvNet alone: {right_videos}, {right_frames}{note}", flush=True)
+    print(f"the {stream} backbone alone: {right_videos}, {right_frames}{note}", flush=True)
 
 
 def _score_videos(logits: FeatureStore, videos: Sequence[Video]) -> _TestedVideos:

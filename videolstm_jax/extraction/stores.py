@@ -11,7 +11,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.backbone.convnet import (
-    TrainedConvNet,
+    TrainedBackbone,
     backbone_fit_entry,
     check_backbone,
     check_backbone_fit,
@@ -82,7 +82,7 @@ class BackboneWithStores(NamedTuple):
     trained_on: tuple[str, ...] = ()
 
 
-def backbone_to_extract_with(job: ExtractionJob, stream: str) -> TrainedConvNet:
+def backbone_to_extract_with(job: ExtractionJob, stream: str) -> TrainedBackbone:
     """Loads the backbone of a stream.
 
     Raises:
@@ -95,7 +95,7 @@ def backbone_to_extract_with(job: ExtractionJob, stream: str) -> TrainedConvNet:
     trained = load_convnet(folder)
     if trained.classes != job.dataset.classes:
         raise FileError(
-            f"{folder}: the ConvNet has the classes {', '.join(trained.classes)}; "
+            f"{folder}: the backbone has the classes {', '.join(trained.classes)}; "
             f"{job.work.dataset} lists {', '.join(job.dataset.classes)}; expected the same"
         )
     check_backbone(job.cfg, stream, trained.config.backbone, folder)
@@ -111,7 +111,7 @@ def backbone_to_extract_with(job: ExtractionJob, stream: str) -> TrainedConvNet:
 
 
 def open_stores_to_extract_to(
-    job: ExtractionJob, trained: TrainedConvNet, stream: str
+    job: ExtractionJob, trained: TrainedBackbone, stream: str
 ) -> BackboneWithStores:
     """Opens the stores of the layers of a backbone.
 
@@ -137,7 +137,7 @@ def open_stores_to_extract_to(
 
 
 def _open_writers(
-    job: ExtractionJob, trained: TrainedConvNet, stream: str, view: View
+    job: ExtractionJob, trained: TrainedBackbone, stream: str, view: View
 ) -> dict[str, FeatureWriter]:
     """Opens the stores of all layers of a backbone, of one view of the videos."""
     network = trained.network
@@ -164,7 +164,7 @@ def _open_writers(
     return writers
 
 
-def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str, Any]:
+def _about(job: ExtractionJob, trained: TrainedBackbone, stream: str) -> dict[str, Any]:
     """Returns what the index of a store keeps of its origin."""
     flow = {}
     if stream == "flow":
@@ -172,7 +172,7 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
         for name in ("method", "width", "height", "shorter_side", "fit", "bound", "image"):
             if name in job.index:
                 flow[name] = job.index[name]
-    # As the ConvNet was fitted, whatever the settings of this run say.
+    # As the backbone was fitted, whatever the settings of this run say.
     cfg = trained.config
     mean, scale = network_pixels(stream, cfg.preprocessing, cfg.pixel_scale)
     return {

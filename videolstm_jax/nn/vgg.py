@@ -148,8 +148,8 @@ def vgg_pooled(x: Array) -> Array:
     return jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=-1)
 
 
-class ConvNet(NamedTuple):
-    """A backbone as two pure functions.
+class VGGFunctions(NamedTuple):
+    """A VGG as two pure functions.
 
     Attributes:
       init: `init(key) -> params`.
@@ -160,8 +160,10 @@ class ConvNet(NamedTuple):
     apply: Callable[..., Taps]
 
 
-def make_vgg(cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32") -> ConvNet:
-    """Returns the configured backbone as two pure functions, as `make_model` does for the cells.
+def make_vgg(
+    cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
+) -> VGGFunctions:
+    """Returns the configured VGG as two pure functions, as `make_model` does for the cells.
 
     Args:
       cfg: widths, depths, head and so on.
@@ -183,7 +185,7 @@ def make_vgg(cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "f
             rngs = {"dropout": dropout_key}
         return module.apply({"params": params}, x, rngs=rngs)
 
-    return ConvNet(init, apply)
+    return VGGFunctions(init, apply)
 
 
 def vgg_network(

@@ -18,7 +18,7 @@ WINDOWS = 25
 
 
 def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section:
-    """Makes the section from the rows of each recurrent model and of each ConvNet, by name."""
+    """Makes the section from the rows of each recurrent model and of each backbone, by name."""
     plots = (
         *training_curves_chart(models, "Recurrent models"),
         *training_curves_chart(convnets, "ConvNets"),
@@ -27,7 +27,7 @@ def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section
     if not models:
         notices.append("No recurrent model has been trained yet. The stage train does it.")
     if not convnets:
-        notices.append("No ConvNet has been fitted yet. The stage fit_convnet does it.")
+        notices.append("No backbone has been fitted yet. The stage fit_convnet does it.")
     legend = ()
     if plots:
         legend = ("Faint lines are the logged values, full lines their running means.",)

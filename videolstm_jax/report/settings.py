@@ -51,7 +51,7 @@ _BASELINES = {"nearest-motion": "flow", "nearest-size": "width, height, length"}
 
 def page_text_of_inputs(name: str, config: Mapping[str, Any] | None) -> str:
     """Names the streams that a model reads, from its name and its config.json."""
-    # A ConvNet reads the stream that its name ends with. Only recurrent models may read two.
+    # A backbone reads the stream that its name ends with. Only recurrent models may read two.
     if name == "convnet-rgb":
         return "RGB"
     if name.startswith("convnet-"):

@@ -79,7 +79,7 @@ def _shown_run(work_folder: WorkFolderContents, chosen: str) -> str | None:
     """
     runs = {}
     for row, _ in work_folder.results:
-        # ConvNets and fusions have no frames of their own to show.
+        # Backbones and fusions have no frames of their own to show.
         if row.kind == "recurrent":
             runs[row.name] = row
     if chosen:

@@ -23,7 +23,7 @@ def pooled_score_files(work: Workdir) -> list[epath.Path]:
     Raises:
       FileError: there are none.
     """
-    # Runs and ConvNets lie two folders deep, fusions in one folder.
+    # Runs and backbones lie two folders deep, fusions in one folder.
     paths = sorted(work.path.glob("*/*/scores.npz")) + sorted(work.path.glob("fused/*.npz"))
     if not paths:
         raise FileError(f"{work.path}: has no scores; the stages evaluate and fuse write them")

@@ -49,7 +49,7 @@ def models_with_results(
 
 
 def folders_with_results(work: Workdir) -> dict[str, epath.Path]:
-    """The folders of ConvNets and runs by the names that the page gives them, existing or not."""
+    """The folders of backbones and runs by the names that the page gives them, existing or not."""
     folders = {f"convnet-{stream}": work.convnet(stream) for stream in STREAMS}
     runs = work.path / "runs"
     if not runs.exists():
@@ -62,7 +62,7 @@ def folders_with_results(work: Workdir) -> dict[str, epath.Path]:
 
 
 def is_convnet_with_results(name: str) -> bool:
-    """Whether the page names a ConvNet so."""
+    """Whether the page has a row "ConvNet" of this name: the scores of a backbone alone."""
     return name.startswith("convnet-")
 
 

@@ -131,7 +131,7 @@ def load_localized_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]
 
 
 def load_metrics_of_results(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[dict]]]:
-    """Reads metrics.jsonl of the recurrent models and of the ConvNets, by name."""
+    """Reads metrics.jsonl of the recurrent models and of the backbones, by name."""
     models: dict[str, list[dict]] = {}
     convnets: dict[str, list[dict]] = {}
     for name, folder in folders_with_results(work).items():

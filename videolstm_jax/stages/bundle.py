@@ -16,7 +16,7 @@ def run(cfg: BundleConfig) -> epath.Path:
       The folder.
 
     Raises:
-      FileError: the run, its ConvNets or its flow settings are missing or damaged, the folder
+      FileError: the run, its backbones or its flow settings are missing or damaged, the folder
         exists already, or another process writes it.
     """
     model = TrainedModel.load(cfg.run)

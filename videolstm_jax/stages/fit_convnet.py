@@ -103,7 +103,7 @@ def run(cfg: RunConfig) -> epath.Path:
     cfg, videos, classes = backbone.cfg, backbone.videos, backbone.dataset.classes
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch, cfg.train.shards)
     print(
-        f"fits the {cfg.data.stream} ConvNet to {len(videos)} videos of {len(classes)} classes on "
+        f"fits the {cfg.data.stream} backbone to {len(videos)} videos of {len(classes)} classes on "
         f"{mesh_text(mesh)}: {backbone.folder}",
         flush=True,
     )

@@ -168,7 +168,7 @@ class TrainedModel:
           stream: of `x`, where it is to be another than that of the training.
 
         Raises:
-          FileError: a store is missing, has other shapes, or was made by another ConvNet or with
+          FileError: a store is missing, has other shapes, or was made by another backbone or with
             another preprocessing than those of the training.
         """
         features = open_model_features(work, stream or self.stream, self.layers)
@@ -215,19 +215,19 @@ class TrainedModel:
           FileError: it is still being trained.
         """
         if self.stored_at is None:
-            raise FileError("the model was not read from a run or a bundle, so it has no ConvNets")
+            raise FileError("the model was not read from a run or a bundle, so it has no backbones")
         return self.stored_at
 
     def layers_by_stream(self) -> dict[str, dict[str, str]]:
         """The layers that the model reads of each stream: {stream: {input: layer}}."""
         layers = {self.stream: {"x": self.layers.x}}
         if self.layers.motion is not None:
-            # A model on flow features reads both of its inputs from the same ConvNet.
+            # A model on flow features reads both of its inputs from the same backbone.
             layers.setdefault("flow", {})["motion"] = self.layers.motion
         return layers
 
     def backbone(self, stream: str) -> Backbone:
-        """The ConvNet that the model's features of one stream come from.
+        """The backbone that the model's features of one stream come from.
 
         Raises:
           FileError: it is missing or damaged, or not the one of the training.
@@ -238,10 +238,10 @@ class TrainedModel:
             convnet = convnet._replace(tap=self.block.first)
         if convnet.classes != self.classes:
             raise FileError(
-                f"{folder}: the classes of the ConvNet are {', '.join(convnet.classes)}; expected "
+                f"{folder}: the classes of the backbone are {', '.join(convnet.classes)}; expected "
                 f"those of the model, {', '.join(self.classes)}"
             )
-        # A model may read one layer of a ConvNet twice, as x and as motion.
+        # A model may read one layer of a backbone twice, as x and as motion.
         inputs = self.layers_by_stream()[stream]
         layers = sorted(set(inputs.values()))
         dtypes = {}

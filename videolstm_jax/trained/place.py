@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from etils import epath
 
     from videolstm_jax.backbone.block import TrainedBlock
-    from videolstm_jax.backbone.convnet import TrainedConvNet
+    from videolstm_jax.backbone.convnet import TrainedBackbone
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.flow_images.online import FlowSettings
     from videolstm_jax.localize.foreground import ForegroundAxis
@@ -45,7 +45,7 @@ class Place(Protocol):
     """The place a model was read from: a run in a work folder, or a bundle.
 
     A stream and a bundle need more than the recurrent model. What they need is read when it is
-    asked for, since a run of imported features has no ConvNet beside it.
+    asked for, since a run of imported features has no backbone beside it.
     """
 
     @property
@@ -60,8 +60,8 @@ class Place(Protocol):
     def fit(self) -> str:
         """How frames are brought to a square: the setting `data.fit`."""
 
-    def convnet(self, stream: str) -> tuple[epath.Path, TrainedConvNet]:
-        """The ConvNet of a stream and where it lies."""
+    def convnet(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
+        """The backbone of a stream and where it lies."""
 
     def feature_dtype(self, stream: str, layer: str) -> str:
         """The dtype that the features of a layer are rounded to."""

@@ -53,7 +53,7 @@ class Predictor:
     def __init__(
         self, model: TrainedModel | PathLike, *, flow: str = "", carry: PyTree | None = None
     ):
-        """Loads a model with its ConvNets.
+        """Loads a model with its backbones.
 
         Args:
           model: a model, or the folder of one: a run, `<work>/runs/<name>`, or a bundle.

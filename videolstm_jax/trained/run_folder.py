@@ -26,7 +26,7 @@ from videolstm_jax.workdir.scores_npz import load_scores
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.backbone.convnet import TrainedConvNet
+    from videolstm_jax.backbone.convnet import TrainedBackbone
     from videolstm_jax.types import Scores
 
 
@@ -37,8 +37,8 @@ PATHS = ("workdir", "data.videos", "data.boxes", "data.lists", "convnet.weights"
 class RunFolder(RunRecord):
     """A run as a place that a model was read from; see `place.Place`."""
 
-    def convnet(self, stream: str) -> tuple[epath.Path, TrainedConvNet]:
-        """The ConvNet of a stream and where it lies."""
+    def convnet(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
+        """The backbone of a stream and where it lies."""
         folder = self.work.convnet(stream)
         return folder, load_convnet(folder)
 

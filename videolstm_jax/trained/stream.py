@@ -15,7 +15,7 @@ from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.video import decode
 
 if TYPE_CHECKING:
-    from videolstm_jax.backbone.convnet import Backbone, TrainedConvNet
+    from videolstm_jax.backbone.convnet import Backbone, TrainedBackbone
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.flow_images.online import FlowSettings
     from videolstm_jax.trained.model import TrainedModel
@@ -52,7 +52,7 @@ class StreamFunctions(NamedTuple):
 
 
 def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFunctions:
-    """Reads the ConvNets of a model and how its flow was made.
+    """Reads the backbones of a model and how its flow was made.
 
     Args:
       model: one that was read from a run or a bundle.
@@ -142,7 +142,7 @@ def _image_features(backbone: Backbone) -> ImageFeatures:
     return features
 
 
-def _fitted(picture: NDArray, stream: str, convnet: TrainedConvNet) -> NDArray:
+def _fitted(picture: NDArray, stream: str, convnet: TrainedBackbone) -> NDArray:
     side, fit = convnet.config.image_size, convnet.picture_fit
     # Three channels at once and two channels one by one, as the stage `extract` does it.
     if stream == "rgb":

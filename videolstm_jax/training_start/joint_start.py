@@ -15,7 +15,7 @@ from videolstm_jax.trained.features import ModelFeatures, extract_command_of_mod
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.backbone.convnet import TrainedConvNet
+    from videolstm_jax.backbone.convnet import TrainedBackbone
     from videolstm_jax.config import RunConfig
     from videolstm_jax.types import PyTree
     from videolstm_jax.workdir.layout import Workdir
@@ -80,7 +80,7 @@ def _check_tap(
     store: FeatureStore,
     frozen: FeatureStore,
     block: TrainedBlock,
-    convnet: TrainedConvNet,
+    convnet: TrainedBackbone,
     folder: epath.Path,
 ) -> None:
     """Refuses maps that are not those below the block of this backbone.

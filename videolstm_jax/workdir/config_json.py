@@ -26,7 +26,7 @@ def save_config(folder: PathLike, cfg: RunConfig, **resolved: Any) -> None:
     """Writes config.json, the record of how a model was trained.
 
     Args:
-      folder: of the run or of the ConvNet.
+      folder: of the run or of the backbone.
       cfg: the resolved configuration, written as `config`; the settings that the user gave are
         written as `overrides`, by the names of their flags.
       **resolved: values that were only known at run time, such as sizes and class names.
@@ -45,7 +45,7 @@ def save_config(folder: PathLike, cfg: RunConfig, **resolved: Any) -> None:
 
 
 def load_config(folder: PathLike, made_by: str = "") -> dict[str, Any]:
-    """Reads config.json of a run or of a ConvNet, see `save_config`.
+    """Reads config.json of a run or of a backbone, see `save_config`.
 
     Raises:
       FileError: the file is missing (`made_by` names the stage that writes it), is not JSON, was

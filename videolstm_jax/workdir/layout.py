@@ -93,7 +93,7 @@ class Workdir:
         return self.path / "trajectories"
 
     def convnet(self, stream: str) -> epath.Path:
-        """The ConvNet of `rgb` or `flow`."""
+        """The backbone of `rgb` or `flow`."""
         return self.path / "convnets" / stream
 
     def features(self, stream: str, layer: str, view: View = "filmed") -> epath.Path:
@@ -205,7 +205,7 @@ def check_layout(work: Workdir) -> None:
     whose layout nobody checked.
 
     Raises:
-      FileError: dataset.json, or the config.json of a ConvNet or run, has another layout.
+      FileError: dataset.json, or the config.json of a backbone or run, has another layout.
     """
     paths = [work.dataset]
     # Any of them may be the first that a stage reads.

@@ -59,7 +59,7 @@ def _stored_layers(record: BundleRecord) -> dict[str, set[str]]:
     x = record.layers.x
     if record.backbone_from:
         x = network_tap_layer(record.backbone_from)
-    # A model on flow features reads both of its inputs from the same ConvNet.
+    # A model on flow features reads both of its inputs from the same backbone.
     streams = {record.stream: {x}}
     if record.layers.motion is not None:
         streams.setdefault("flow", set()).add(record.layers.motion)
@@ -80,9 +80,9 @@ def _block_problem(record: BundleRecord) -> str:
 
 def _streams_problem(record: BundleRecord, streams: Mapping[str, set[str]]) -> str:
     """Whether backbones, files and flow are those that the layers of the streams need."""
-    # Neither more nor fewer: a ConvNet too many would be loaded and never used.
+    # Neither more nor fewer: a backbone too many would be loaded and never used.
     if set(record.backbones) != set(streams):
-        return f"ConvNets of {_names(record.backbones)}; expected those of {_names(streams)}"
+        return f"backbones of {_names(record.backbones)}; expected those of {_names(streams)}"
     # Exactly these: the digest of a file that is not listed would never be compared.
     expected = {CELL_FILE, *map(bundled_backbone_file, streams)}
     if set(record.files) != expected:
@@ -99,11 +99,11 @@ def _streams_problem(record: BundleRecord, streams: Mapping[str, set[str]]) -> s
 
 
 def _backbone_problem(stream: str, row: BackboneRecord, classes: int) -> str:
-    """Whether the record of a ConvNet fits its stream and its own settings."""
+    """Whether the record of a backbone fits its stream and its own settings."""
     config = row.convnet
     if row.channels != CHANNELS[stream]:
         return f"backbones.{stream}.channels is {row.channels}; expected {CHANNELS[stream]}"
-    # `auto` is resolved when a ConvNet is fitted; a stored one has the preprocessing it was fitted
+    # `auto` is resolved when a backbone is fitted; a stored one has the preprocessing it was fitted
     # with.
     if config.preprocessing not in PREPROCESSING:
         return (

@@ -12,7 +12,7 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.backbone.block import TrainedBlock, trained_block_params_like
-from videolstm_jax.backbone.convnet import TrainedConvNet
+from videolstm_jax.backbone.convnet import TrainedBackbone
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
@@ -46,7 +46,7 @@ class BundleFolder(NamedTuple):
 
     folder: epath.Path
     record: Mapping[str, Any]
-    convnets: Mapping[str, TrainedConvNet]
+    convnets: Mapping[str, TrainedBackbone]
     localize: LocalizeConfig
 
     @property
@@ -59,8 +59,8 @@ class BundleFolder(NamedTuple):
         """How frames are brought to a square: the setting `data.fit`."""
         return self.record.get("fit", "squash")
 
-    def convnet(self, stream: str) -> tuple[epath.Path, TrainedConvNet]:
-        """The ConvNet of a stream, read and checked when the bundle was loaded."""
+    def convnet(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
+        """The backbone of a stream, read and checked when the bundle was loaded."""
         return self.folder, self.convnets[stream]
 
     def feature_dtype(self, stream: str, layer: str) -> str:
@@ -130,8 +130,8 @@ def _convnets(
     networks: Mapping[str, tuple[ImageNetwork, PyTree]],
     arrays: Mapping[str, Mapping[str, np.ndarray]],
     folder: epath.Path,
-) -> dict[str, TrainedConvNet]:
-    """The ConvNet of each stream.
+) -> dict[str, TrainedBackbone]:
+    """The backbone of each stream.
 
     Args:
       record: of the bundle.
@@ -144,7 +144,7 @@ def _convnets(
         name = bundled_backbone_file(stream)
         network, shapes = networks[stream]
         params = _needed(network, shapes, tuple(row.layers), arrays[name], folder / name)
-        convnets[stream] = TrainedConvNet(
+        convnets[stream] = TrainedBackbone(
             params, row.convnet, row.channels, record.classes, row.sha256, fit=record.fit
         )
     return convnets
@@ -268,7 +268,7 @@ def _needed(
     arrays: dict[str, np.ndarray],
     path: epath.Path,
 ) -> PyTree:
-    """The parameters of a ConvNet; those that its layers do not need take no memory."""
+    """The parameters of a backbone; those that its layers do not need take no memory."""
     # NumPy has no arrays of more than a size that a record may still give.
     with reading(path.parent / RECORD, "describes no network", ValueError):
         needed = bundled_params(network, like, layers)

@@ -67,7 +67,7 @@ class PreprocessingRecord:
 @json_record()
 @dataclass(frozen=True)
 class BackboneRecord:
-    """The ConvNet of a stream, and the dtype that each of its layers is rounded to."""
+    """The backbone of a stream, and the dtype that each of its layers is rounded to."""
 
     convnet: ConvNetConfig
     channels: Literal[2, 3]

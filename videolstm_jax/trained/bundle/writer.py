@@ -65,7 +65,7 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     folder = epath.Path(folder)
     if folder.exists():
         raise FileError(f"{folder} exists; expected the path of a new folder")
-    # Everything is read before the first byte is written: a ConvNet may be missing.
+    # Everything is read before the first byte is written: a backbone may be missing.
     backbones = list(map(model.backbone, model.layers_by_stream()))
     encoded_files = {CELL_FILE: safetensors.numpy.save(_arrays(model.params))}
     for backbone in backbones:
@@ -160,7 +160,7 @@ def _backbone_record(backbone: Backbone) -> dict[str, Any]:
         "channels": backbone.convnet.channels,
         "layers": dict(backbone.dtypes),
         # The first sum is of all parameters, also of those that the bundle leaves out: it names
-        # the ConvNet in `extractors`.
+        # the backbone in `extractors`.
         **backbone.about(),
     }
 
@@ -177,12 +177,12 @@ def _arrays(params: PyTree) -> dict[str, np.ndarray]:
 
 
 def bundled_params(network: ImageNetwork, params: PyTree, layers: tuple[str, ...]) -> PyTree:
-    """The parameters of a ConvNet that these layers depend on, without the others."""
+    """The parameters of a backbone that these layers depend on, without the others."""
     # What is not needed has been replaced by zeros without memory; the rest is the same object.
     reduced = network_params_for_layers(network, params, layers)
     return {name: part for name, part in params.items() if reduced[name] is part}
 
 
 def bundled_backbone_file(stream: str) -> str:
-    """The name of the file with the parameters of the ConvNet of a stream."""
+    """The name of the file with the parameters of the backbone of a stream."""
     return f"{stream}.safetensors"
