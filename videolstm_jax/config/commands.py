@@ -30,7 +30,7 @@ class PredictConfig:
     # too slow for it.
     flow: str = setting(
         "",
-        "Another method of flow than the model was trained on: tvl1, dis or opencv_tvl1. `dis` is "
+        "Another method of flow than in training: tvl1, dis or opencv_tvl1. `dis` is "
         "fast and rougher; it and `opencv_tvl1` need OpenCV. Empty takes the method of the model.",
         choices=("", "tvl1", "dis", "opencv_tvl1"),
     )
