@@ -145,7 +145,7 @@ def _run_joined(
 def _check_listing(cfg: RunConfig) -> None:
     """Raises ConfigError where the user gives a setting that only `prepare` could have used."""
     if any(name.startswith("data__") for name in cfg.overrides):
-        importlib.import_module("videolstm_jax.dataset.prepared").check_listing(cfg)
+        importlib.import_module("videolstm_jax.dataset.prepared").check_dataset_listing(cfg)
 
 
 def _check_cells(cfg: RunConfig) -> None:

@@ -186,7 +186,7 @@ def _plan(request: Request, names: list[str]) -> None:
     if values["as"].value:
         _write_script(tasks, request, names)
     elif not values["plan"].value:
-        importlib.import_module("videolstm_jax.paper.execute").run_tasks(tasks)
+        importlib.import_module("videolstm_jax.paper.execute").run_paper_tasks(tasks)
         # The command ends with what it was started for: the numbers beside the paper's.
         print()
         _show(selection.rows, request, shutil.get_terminal_size().columns)
