@@ -61,10 +61,10 @@ def command(wheel, tmp_path_factory):
     scripts = folder / "env" / ("Scripts" if os.name == "nt" else "bin")
     pip = [str(scripts / "python"), "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)]
     subprocess.run(pip, check=True)
-    # The packages that the wheel needs are those of this Python. So one that setup.py forgets is not
-    # missed here; tests/test_dependencies.py compares setup.py with the imports. They come last on
-    # the path, and files that Python runs at its start, such as those of an editable install, are
-    # not read there.
+    # The packages that the wheel needs are those of this Python. So one that setup.py forgets is
+    # not missed here; tests/test_dependencies.py compares setup.py with the imports. They come last
+    # on the path, and files that Python runs at its start, such as those of an editable install,
+    # are not read there.
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
     site = subprocess.run(
         [str(scripts / "python"), "-c", where], check=True, capture_output=True, text=True
