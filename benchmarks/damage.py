@@ -135,8 +135,8 @@ def damaged(data: bytes, kind: str, random: np.random.Generator) -> bytes:
     return bytes(broken)
 
 
-def try_codec(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | None:
-    """Decodes `each` clips of every kind of damage and counts the outcomes.
+def try_codec(codec: str, repeats: int, *, seed: int = 0) -> dict[str, Counter] | None:
+    """Decodes `repeats` clips of every kind of damage and counts the outcomes.
 
     Returns:
       The counts of each kind; None where the codec cannot be written, or the sound clip is
@@ -154,7 +154,7 @@ def try_codec(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | N
         data = sound.read_bytes()
         clips: list[tuple[str, pathlib.Path]] = []
         for kind in KINDS:
-            for number in range(each):
+            for number in range(repeats):
                 path = sound.with_name(f"{kind}-{number}{sound.suffix}")
                 path.write_bytes(damaged(data, kind, random))
                 clips.append((kind, path))

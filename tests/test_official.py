@@ -201,7 +201,7 @@ def test_lists_are_looked_for_in_order(data, tmp_path):
         official_lists.find_official_lists(epath.Path(inside), labels, 3).folder == inside / UCF101
     )
     inside_videos = class_folders.find_videos(inside).videos
-    assert class_folders.name_found_videos(inside_videos) == ["Archery/a", "YoYo/b"]
+    assert class_folders.name_folder_videos(inside_videos) == ["Archery/a", "YoYo/b"]
     with pytest.raises(
         FileError, match=r"data\.lists is .*UCF-101: expected a folder with trainlist0N\.txt"
     ):

@@ -109,7 +109,7 @@ def test_allowed_every_result_says_so(work, capsys):
     assert capsys.readouterr().out.count("(trained on 2 of these videos)") == 3
     measures = files.read_json(localize.run(cfg))
     assert measures["trained_on"] == 2
-    assert "the run was trained on 2 of these 2 videos" in capsys.readouterr().out
+    assert "the model was trained on 2 of these 2 videos" in capsys.readouterr().out
     page = report.run(cfg).read_text()
     assert "Trained on" in page and "2 / 2" in page and "trained on 2 of these videos" in page
     assert re.search(r'"videos": "6 names"|&#34;videos&#34;: &#34;6 names&#34;', page)

@@ -51,7 +51,7 @@ def remove_unfinished(
             target = unfinished_target(directory / name)
             if target is not None and is_ours(target):
                 (directory / name).unlink(missing_ok=True)
-        # The walk begins with the folder itself.
+        # The folder itself is listed first.
         if not below:
             return
 

@@ -48,8 +48,8 @@ class Finished:
         """Runs the pipeline in `folder`, unless it has been run there."""
         self._folder = folder
         path = folder / "work"
-        words = command("train", path, folder / "videos")[5:]
-        self.cfg = settings(words)
+        flag_texts = command("train", path, folder / "videos")[5:]
+        self.cfg = settings(flag_texts)
         self.work = Workdir(str(path))
         if not (folder / "bundle").exists():
             self._run_stages(path)
@@ -93,11 +93,11 @@ class Finished:
         return paths
 
 
-def settings(words: Sequence[str]) -> RunConfig:
+def settings(flag_texts: Sequence[str]) -> RunConfig:
     """The configuration that these flags give."""
     values = flags.FlagValues()
     config_flags.define_all_flags(values)
-    values(["program", *words])
+    values(["program", *flag_texts])
     return config_flags.config_of_flags(values)
 
 

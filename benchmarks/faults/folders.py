@@ -95,8 +95,8 @@ def half_written(work: pathlib.Path, before: dict[str, Any], unbroken: dict[str,
             continue
         name = str(path.relative_to(work))
         # The last line of an append may be cut; the next process drops it.
-        whole = b"".join(unbroken.get(name, b"").splitlines(keepends=True))
-        if not whole.startswith(path.read_bytes()):
+        complete_lines = b"".join(unbroken.get(name, b"").splitlines(keepends=True))
+        if not complete_lines.startswith(path.read_bytes()):
             names.append(name)
     return names
 

@@ -1,16 +1,16 @@
-"""Does a full disk end a stage with one line, and does the same command go on once there is room?
+"""Does a full disk end a stage with one line, and does the same command go on once there is space?
 
     python -m benchmarks.faults.full_disk --stage=train --points=5
 
 The work folder lies on a file system of its own, a tmpfs that this mounts; so it needs the right to
-mount. A file takes all room but a share of what the stage writes. A trial fails where
+mount. A file takes all space but a share of what the stage writes. A trial fails where
 
 - the stage does not end with status 1 and one line that names a path of the work folder and the
   cause, or prints a traceback;
 - a file with a final name is not the one of an unbroken run, or a lock is left;
 - after that file is removed the same command fails, or leaves other bytes than an unbroken run.
 
-Each trial is one line of JSON in <out>/<name>.jsonl, of all stages. Points at which the room was
+Each trial is one line of JSON in <out>/<name>.jsonl, of all stages. Points at which the space was
 enough are none.
 """
 
@@ -33,7 +33,7 @@ from benchmarks.faults.process import STAGES
 FULL = "No space left on device (errno 28)"
 """The cause, as every line must have it."""
 _DISK_BYTES = 64 << 20
-_PAGE = 4096  # a tmpfs gives room in pages
+_PAGE = 4096  # a tmpfs gives space in pages
 
 
 @contextlib.contextmanager
@@ -49,15 +49,15 @@ def mounted(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def free_bytes(disk: pathlib.Path) -> int:
-    """The room that is left."""
+    """The free bytes."""
     return shutil.disk_usage(disk).free
 
 
-def fill(disk: pathlib.Path, room: int) -> pathlib.Path:
-    """Writes a file that leaves so many bytes of room; returns its path."""
+def fill(disk: pathlib.Path, left: int) -> pathlib.Path:
+    """Writes a file that leaves so many bytes free; returns its path."""
     path = disk / "ballast"
     with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - room)
+        os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - left)
     return path
 
 
@@ -76,11 +76,11 @@ def problem_of(status: int, output: str, work: pathlib.Path) -> str:
     return ""
 
 
-def trial(bench: Bench, room: int) -> dict[str, Any] | None:
-    """Runs the stage with so much room, then with enough; None where the first was enough."""
+def trial(bench: Bench, left: int) -> dict[str, Any] | None:
+    """Runs the stage with so many bytes free, then with enough; None where the first was enough."""
     disk = bench.work.parent
     bench.restart()
-    ballast = fill(disk, room)
+    ballast = fill(disk, left)
     process = bench.start(bench.stage, fork=True)
     status, output = process.process.wait(), process.output
     left, locks_left = unfinished_files(bench.work), locks(bench.work)
@@ -89,7 +89,7 @@ def trial(bench: Bench, room: int) -> dict[str, Any] | None:
     if status == 0:
         return None
     row = {
-        "room": room,
+        "room": left,
         "status": status,
         "problem": problem_of(status, output, bench.work),
         "left_by_the_full_disk": left,
@@ -109,10 +109,10 @@ def trials(bench: Bench, points: int, written: int) -> Iterator[tuple[str, dict[
       written: bytes that the stage writes.
     """
     for point in range(points):
-        # From no room at all to one page less than what is left at the end.
-        room = int(written * point / points) // _PAGE * _PAGE
-        row = trial(bench, room)
-        text = f"room of {room} bytes"
+        # From no free byte to one page less than what is left at the end.
+        left = int(written * point / points) // _PAGE * _PAGE
+        row = trial(bench, left)
+        text = f"room of {left} bytes"
         if row is None:
             text += ": enough"
         yield text, row

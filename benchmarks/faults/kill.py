@@ -156,11 +156,11 @@ def trials(bench: Bench, count: int, seed: int) -> Iterator[tuple[str, dict[str,
       count: of kills.
       seed: of the first chain.
     """
-    made = 0
-    while made < count:
+    count_done = 0
+    while count_done < count:
         for row in chain(bench, seed):
-            made += 1
-            yield f"kill {made}", row
+            count_done += 1
+            yield f"kill {count_done}", row
         seed += 1
 
 

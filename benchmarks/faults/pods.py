@@ -162,10 +162,10 @@ def _next_problem(folder: pathlib.Path, work: pathlib.Path, step: int) -> str:
 
 
 def trials(
-    folder: pathlib.Path, each: int, done: Collection[tuple[str, int, int]]
+    folder: pathlib.Path, repeats: int, done: Collection[tuple[str, int, int]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Makes the trials that are not done yet; see `record.add_trials`."""
-    for seed in range(each):
+    for seed in range(repeats):
         for name in FAULTS:
             for index in (0, 1):
                 if (name, index, seed) not in done:

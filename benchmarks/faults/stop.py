@@ -181,16 +181,16 @@ def trial(bench: Bench, phase: str, name: str, seed: int) -> dict[str, Any] | No
 
 
 def trials(
-    bench: Bench, each: int, done: Collection[tuple[str, str, int]]
+    bench: Bench, repeats: int, done: Collection[tuple[str, str, int]]
 ) -> Iterator[tuple[str, dict[str, Any] | None]]:
     """Makes the trials of a stage that are not done yet; see `record.add_trials`.
 
     Args:
       bench: of the stage.
-      each: so many of each phase and signal.
+      repeats: so many of each phase and signal.
       done: phase, signal and seed of each trial that was made before.
     """
-    for seed in range(each):
+    for seed in range(repeats):
         for phase in PHASES[bench.stage]:
             for name in SIGNALS:
                 if (phase, name, seed) in done:

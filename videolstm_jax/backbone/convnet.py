@@ -234,6 +234,6 @@ def check_extractor(
         if extractor != trained_on.get(field):
             name = _EXTRACTOR_NAMES.get(field, field)
             raise FileError(
-                f"{folder}: the {name} of these features is {extractor}; the run was trained on "
+                f"{folder}: the {name} of these features is {extractor}; the model was trained on "
                 f"features of {trained_on.get(field)}"
             )

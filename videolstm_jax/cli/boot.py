@@ -88,14 +88,14 @@ def _parse_flags(name: str, arguments: list[str]) -> list[str]:
     try:
         return flags.FLAGS(arguments)
     except flags.UnrecognizedFlagError as error:
-        message = _with_whole_name(error.flagname) or _with_help(name, error)
+        message = _full_names_message(error.flagname) or _with_help(name, error)
     except flags.Error as error:
         message = _with_help(name, error)
     print(f"error: {one_terminal_line(message)}", file=sys.stderr)
     sys.exit(1)
 
 
-def _with_whole_name(setting: str) -> str:
+def _full_names_message(setting: str) -> str:
     """The message about a setting that is given without its section; empty where none fits."""
     names = [f"--{name}" for name in flags.FLAGS if name.endswith(f".{setting}")]
     if not names:

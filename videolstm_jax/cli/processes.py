@@ -96,7 +96,7 @@ def processes_of_command(
             "one, or --distributed=off where each process has a work folder of its own"
         )
     if processes.count == 1 or command.processes == "shards":
-        _watch_alone(config)
+        _start_lone_watchdog(config)
         yield processes
         return
     line = start.join_processes(processes, config, name, cfg)
@@ -109,7 +109,7 @@ def processes_of_command(
     start.leave_processes()
 
 
-def _watch_alone(config: ClusterConfig) -> None:
+def _start_lone_watchdog(config: ClusterConfig) -> None:
     """Starts the watchdog of a process that no other one waits for."""
     if config.watchdog:
         team.current_team().before_end(release_held_locks)

@@ -50,8 +50,8 @@ def _fill(elements: Iterator, prefetched: queue.Queue, reader_gone: threading.Ev
 
 
 def _put(prefetched: queue.Queue, element_or_error: tuple, reader_gone: threading.Event) -> None:
-    """Waits for room in the queue, but not where the reader has gone: it would be for ever."""
-    # In pieces of time: a queue cannot wait for room and for an event at once.
+    """Waits for a free place in the queue, until the reader has gone: none would come then."""
+    # In pieces of time: a queue cannot wait for a place and for an event at once.
     while not reader_gone.is_set():
         try:
             return prefetched.put(element_or_error, timeout=0.1)

@@ -26,7 +26,7 @@ Longer than any limit of the watchdog: a process that stands still ends all itse
 work. This limit ends two processes that wait for each other.
 """
 # A message takes milliseconds. A process that has not read it by then stands still.
-_FAREWELL = 3.0
+_WAIT_FOR_OTHERS = 3.0
 """Seconds that process 0 waits at an end for the others to have read why."""
 
 
@@ -144,7 +144,7 @@ class ConnectedTeam(Team):
         self.begin_end()
         for peer in self._connections:
             self._send(peer, "end", message=message, status=status, stacks=False)
-        self._say_farewell()
+        self._wait_for_the_others()
 
     def end_stalled(self, message: str) -> NoReturn:
         """See `Team.end_stalled`."""
@@ -221,16 +221,16 @@ class ConnectedTeam(Team):
             if peer != sender:
                 self._send(peer, "end", message=message, status=status, stacks=stacks)
         self._print_end(message, stacks=stacks)
-        self._say_farewell()
+        self._wait_for_the_others()
         # Not `sys.exit`: this is no main thread, and that one may wait for a process that is gone.
         os._exit(status)
 
-    def _say_farewell(self) -> None:
+    def _wait_for_the_others(self) -> None:
         """Lets the others read the last message before the socket is gone with this process."""
         if not self.is_first:
             return
         # JAX's own service runs in process 0. Where it goes first, JAX aborts the others.
-        deadline = time.monotonic() + _FAREWELL
+        deadline = time.monotonic() + _WAIT_FOR_OTHERS
         while time.monotonic() < deadline and any(self._alive()):
             time.sleep(0.05)
 

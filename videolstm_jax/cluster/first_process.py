@@ -40,5 +40,5 @@ def _as_if_alone() -> Iterator[None]:
     try:
         yield
     finally:
-        # Also after an error: the others are still to be told of it.
+        # Also after an error: the others still need the message of it.
         team.join_team(processes)

@@ -16,7 +16,7 @@ from videolstm_jax.config import ClusterConfig, RunConfig, flat_settings, settin
 
 _LATER = 600
 """Seconds after which JAX itself gives up. The team notices first, and names the process."""
-_FAREWELL = 10
+_SHUTDOWN_SECONDS = 10
 """Seconds that JAX waits at the end for a process that does not end."""
 _NO_PROXY = "no_grpc_proxy"
 """Names the hosts that JAX's connections reach directly, whatever `https_proxy` is."""
@@ -105,5 +105,5 @@ def _start_jax(processes: Processes, service: str) -> None:
         # All is known. JAX would look at the scheduler again, and see the job for the step.
         cluster_detection_method="deactivate",
         heartbeat_timeout_seconds=_LATER,
-        shutdown_timeout_seconds=_FAREWELL,
+        shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
     )

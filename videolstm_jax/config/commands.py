@@ -71,7 +71,7 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """A trained run that is written as a folder of its own, which needs no work folder."""
+    """A trained model that is written as a folder of its own, which needs no work folder."""
 
     run: str = setting(
         "",

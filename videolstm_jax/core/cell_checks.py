@@ -137,7 +137,7 @@ def _hidden_problem(cfg: ModelConfig, cell: Cell, out: CellOut) -> str:
     side, kind = cfg.map_size, "convolutional"
     if cell.vector:
         side, kind = 1, "vector"
-    # float32, or float64 where JAX was told to use it: the dtype of every state.
+    # float32, or float64 where JAX is set to use it: the dtype of every state.
     hidden = jax.ShapeDtypeStruct((_BATCH, side, side, cfg.hidden), jnp.result_type(float))
     if cell_array_text(out.hidden) == cell_array_text(hidden):
         return ""
@@ -151,7 +151,7 @@ def _attention_problem(cfg: ModelConfig, cell: Cell, out: CellOut) -> str:
     expected, reason = "None", "since the cell has attends=False"
     if cell.attends:
         dtype = jnp.result_type(float)
-        # Kernels are drawn as float32 also where JAX was told to use float64, and so is attention.
+        # Kernels are drawn as float32 also where JAX is set to use float64, and so is attention.
         if getattr(out.attention, "dtype", None) == jnp.float32:
             dtype = jnp.dtype(jnp.float32)
         shape = (_BATCH, cfg.map_size, cfg.map_size)

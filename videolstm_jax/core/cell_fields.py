@@ -30,7 +30,7 @@ def _states_problem(states: Any) -> str:
     if not isinstance(states, Mapping):
         return f"the states of the cell are {cell_type_text(states)}; expected a dict"
     for name in states:
-        # A map of another name could never be asked for, and nobody would be told.
+        # A map of another name could never be read, and no message would say so.
         if name not in STATES:
             names = " and ".join(STATES)
             return f"the cell has the state {name!r}; expected no others than {names}"

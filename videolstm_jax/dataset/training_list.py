@@ -1,4 +1,4 @@
-"""The training list that every trained thing keeps, and the check that it is not evaluated on it.
+"""The training lists of models and backbones, and the check that none is evaluated on its own.
 
 A list has the names of the videos that parameters depend on: those of the training itself, and of
 everything it started from or read, such as the backbone whose features it reads. A model is

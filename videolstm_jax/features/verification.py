@@ -1,7 +1,7 @@
 """Compares the files of a store with its index before results depend on them, and remembers it.
 
-A record says which files had the digest of the index, and what the file system said of each then.
-It lies in the user's cache and not in the work folder, whose files are the same bytes wherever and
+A record says which files had the digest of the index, and the size, time and inode of each then. It
+lies in the user's cache and not in the work folder, whose files are the same bytes wherever and
 whenever they are made. Whoever removes it loses only time.
 """
 

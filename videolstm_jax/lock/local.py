@@ -134,7 +134,7 @@ def _opened(path: pathlib.Path, *, create: bool = True) -> Iterator[BinaryIO]:
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             # Reading who owns the lock and writing oneself must be one action. Some network file
             # systems do not know flock; there two processes that begin within a millisecond of
-            # each other are not told apart.
+            # each other are not distinguished.
             with contextlib.suppress(OSError, ImportError):
                 import fcntl  # absent on Windows
 

@@ -76,7 +76,7 @@ def _enter(
 ) -> None:
     """Enters the lock; waits for one of another machine, whose owner may be dead."""
     deadline = time.monotonic() + seconds
-    is_said = False
+    is_printed = False
     while True:
         try:
             stack.enter_context(lock())
@@ -84,9 +84,9 @@ def _enter(
         except FolderInUse as error:
             if not error.is_elsewhere or time.monotonic() > deadline:
                 raise
-            if not is_said:
+            if not is_printed:
                 print(f"waits up to {seconds:.0f} s, since this may be over: {error}", flush=True)
-            is_said = True
+            is_printed = True
         time.sleep(_RETRY)
 
 

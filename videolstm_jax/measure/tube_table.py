@@ -49,7 +49,7 @@ def tube_measure_table(summary: Mapping[str, Any], classes: Mapping[int, tuple[s
 def _recall(summary: Mapping[str, Any]) -> dict[str, float]:
     """Returns the recall at the thresholds that are shown."""
     shown = {}
-    # JSON has all nineteen thresholds, which a terminal has no room for.
+    # JSON has all nineteen thresholds, which a terminal has no space for.
     for iou, share in zip(summary["recall"]["iou"], summary["recall"]["recall"], strict=True):
         if str(iou) in _RECALL_SHOWN:
             shown[str(iou)] = share

@@ -123,7 +123,7 @@ def _draw(curves: Sequence[Curve], target: str) -> list[epath.Path]:
         last_iou = max(last_iou, float(curve.iou.max()))
     axes.set_xlabel("IoU with the true tube")
     axes.set_ylabel(_LABELS[curves[0].row.measure])
-    # Some room beside the last marks, which would be cut in half. At least up to .1, so that the
+    # Some space beside the last marks, which would be cut in half. At least up to .1, so that the
     # noise of a model that has learnt nothing does not fill the figure.
     axes.set_xlim(0, 0.02 + last_iou)
     axes.set_ylim(0, max(0.1, 1.05 * highest))

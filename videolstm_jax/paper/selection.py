@@ -64,7 +64,7 @@ def select_paper_rows(names: Sequence[str], request: Request) -> Selection:
 
 
 def require_paper_weights(rows: Sequence[Row], request: Request) -> None:
-    """Raises ConfigError where a backbone would start from random numbers without being told to."""
+    """Raises ConfigError where a backbone would start from random numbers that nobody chose."""
     for row in rows:
         if lacks_paper_weights(row, request):
             raise ConfigError(f"{row.name} {_WEIGHTS_TEXT}")

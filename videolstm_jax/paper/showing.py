@@ -28,7 +28,7 @@ def paper_results_text(
       width: of the terminal. From 110 columns on the lines have the model too.
     """
     names = max(len(result.row.name) for result in results)
-    # Narrower terminals have no room for the model; its row's name says nearly the same.
+    # Narrower terminals have no space for the model; its row's name says nearly the same.
     title_width = 0
     if width >= 110:
         title_width = min(40, width - names - 46)

@@ -71,10 +71,10 @@ def bar_chart(
     return Plot(title, svg_drawing(WIDTH, max(len(names) * row + 4, 20), title, body))
 
 
-def _wrapped(small: str, room: float) -> list[str]:
+def _wrapped(small: str, width: float) -> list[str]:
     """The lines of a small text that has so many units of width; none for an empty text."""
     # SVG does not wrap text, and browsers have fonts of different widths: hence a mean width.
-    letters = int(room / _SMALL_LETTER)
+    letters = int(width / _SMALL_LETTER)
     return textwrap.wrap(small, letters, max_lines=NOTE_LINES, placeholder=" …")
 
 
@@ -149,7 +149,7 @@ def confusion_chart(title: str, counts: np.ndarray, names: Sequence[str]) -> Plo
     body.append(svg_text(0, 0, "true class", more=turned))
     width = left + side
     if named:
-        width += 0.6 * left  # room for the last slanted name
+        width += 0.6 * left  # space for the last slanted name
     size = round(width), round(top + side + 22)
     return Plot(title, svg_drawing(*size, title, body))
 

@@ -43,7 +43,7 @@ class Section(NamedTuple):
     """A section of the page.
 
     `paragraphs` explain it; `notices` say what is absent and which stage writes it. `folded` are
-    (title, text) pairs that the reader can open. `wide` plots share a row where there is room.
+    (title, text) pairs that the reader can open. `wide` plots share a row where it is wide enough.
     """
 
     anchor: str

@@ -197,7 +197,7 @@ def _axes(frame: _Frame, x_axis: Axis, y_axis: Axis) -> list[str]:
     """Grid lines, ticks and labels."""
     right, bottom = frame.width - RIGHT, frame.height - BOTTOM
     body = []
-    # Low plots have room for fewer labels, wide ones for more.
+    # Low plots have space for fewer labels, wide ones for more.
     labels_down, labels_across = 5, 6
     if frame.height < 200:
         labels_down = 4

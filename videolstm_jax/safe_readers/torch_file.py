@@ -126,7 +126,7 @@ def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     magic = read_tensor_pickle(file)
     protocol = read_tensor_pickle(file)
     if magic != _LEGACY_MAGIC or protocol != _LEGACY_PROTOCOL:
-        # `repr` would walk every path of values that share others.
+        # `repr` would follow every path of values that share others.
         numbers = f"{reprlib.repr(magic)[:40]}, {reprlib.repr(protocol)[:40]}"
         raise FileError(f"begins with {numbers}; expected a file that torch.save wrote")
     machine = read_tensor_pickle(file)

@@ -1,4 +1,4 @@
-"""Writes a trained run as a bundle, a folder of its own that another machine can load."""
+"""Writes a trained model as a bundle, a folder of its own that another machine can load."""
 
 from __future__ import annotations
 

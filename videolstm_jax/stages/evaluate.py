@@ -62,7 +62,7 @@ def run(cfg: RunConfig) -> epath.Path:
     Raises:
       ConfigError, FileError: a stage before has not run, or its output does not belong to this run:
         another cell, other classes, or features of another shape.
-      FileError: the run was trained on some of the test videos, unless `eval.allow_trained`; or
+      FileError: the model was trained on some of the test videos, unless `eval.allow_trained`; or
         another process evaluates it.
     """
     watchdog().expect(READING)

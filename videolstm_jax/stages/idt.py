@@ -150,7 +150,7 @@ def _fisher_vector(
     """The Fisher vector of a video: that of `path`, or made of the trajectories in `source`."""
     # The size shows that a file was replaced; a digest would read every byte at each start.
     origin = f"{file_size(source)} bytes, vocabulary {digest}"
-    vector = _kept_vector(path, origin)
+    vector = _stored_vector(path, origin)
     if vector is None:
         vector = _encoded(source, length, vocabularies)
         write_arrays(path, vector=vector, origin=np.array(origin, str))
@@ -170,7 +170,7 @@ def _encoded(path: epath.Path, length: int, vocabularies: Mapping[str, Vocabular
     return np.concatenate(vectors)
 
 
-def _kept_vector(path: epath.Path, origin: str) -> np.ndarray | None:
+def _stored_vector(path: epath.Path, origin: str) -> np.ndarray | None:
     """The Fisher vector that an earlier run wrote; None where there is none of this origin."""
     if not path.exists():
         return None

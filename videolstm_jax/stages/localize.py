@@ -1,4 +1,4 @@
-"""Makes tubes from a run's attention and measures them where there are true boxes (Sec. 4).
+"""Makes tubes from a model's attention and measures them where there are true boxes (Sec. 4).
 
 The stage loads no model. It reads the attention, the frame scores, and the size and the foreground
 of the features, which `evaluate` kept of each test video. It needs nothing else of the run. A
@@ -87,7 +87,7 @@ def run(cfg: RunConfig) -> epath.Path:
       any.
 
     Raises:
-      FileError: a file is missing or does not fit, the run's cell has no attention, or the run was
+      FileError: a file is missing or does not fit, the cell has no attention, or the model was
         trained on some of the test videos, unless `eval.allow_trained`; or another process
         localises with these settings.
     """
@@ -136,7 +136,7 @@ def _write_tubes(task: _Task) -> epath.Path:
     summary = _measured(task, videos)
     if trained:
         summary["trained_on"] = trained
-        print(f"localize: the run was trained on {trained} of these {len(videos)} videos")
+        print(f"localize: the model was trained on {trained} of these {len(videos)} videos")
     files.write_json(path, summary, sealed=True)
     print(pooled_localization_text(summary))
     return path
@@ -177,7 +177,7 @@ def _measured(task: _Task, videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
 
 
 def _count_trained(cfg: RunConfig, work: Workdir) -> int:
-    """The number of test videos that the run was trained on, which the settings must allow."""
+    """The number of test videos that the model was trained on, which the settings must allow."""
     path = work.run(cfg.run_name) / "scores.npz"
     # The frame scores of another program have no score file beside them.
     if not path.exists():

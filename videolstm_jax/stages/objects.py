@@ -82,7 +82,7 @@ def _means(
         # The fingerprint stands for the file, and the stride for the frames of it. The network is
         # fixed.
         origins[video.name] = f"{fingerprints[video.name]}, stride {cfg.objects.stride}"
-        mean = _kept_mean(folder / f"{video.name}.npz", origins[video.name])
+        mean = _stored_mean(folder / f"{video.name}.npz", origins[video.name])
         if mean is None:
             videos_to_do.append(video)
         else:
@@ -102,7 +102,7 @@ def _means(
     return means
 
 
-def _kept_mean(path: epath.Path, origin: str) -> np.ndarray | None:
+def _stored_mean(path: epath.Path, origin: str) -> np.ndarray | None:
     """The mean that an earlier run wrote; None where there is none of this video and stride."""
     if not path.exists():
         return None

@@ -197,7 +197,7 @@ def sample_scene(draw: np.random.Generator, level: Difficulty, actor: Actor) -> 
     corner = draw.uniform(0.05, 0.95, 2)
     # Towards a point in the middle of the picture, so that it crosses in front of the actor.
     path = draw.uniform(0.2, 0.8, 2) - corner
-    # A distractor in a colour of the actor cannot be told apart by colour alone.
+    # A distractor in a colour of the actor cannot be distinguished by colour alone.
     worn = (actor.shirt, actor.trousers, actor.skin)[draw.integers(3)]
     distractor = Distractor(
         colour=worn if level.distractor == 1.0 else _colour(draw.uniform(), 0.5, 0.7),

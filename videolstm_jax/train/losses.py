@@ -80,7 +80,7 @@ def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
     """
     # In float32: with half of its digits, small shares would be lost from the sum.
     share = attention.astype(jnp.float32).reshape(*attention.shape[:2], -1)
-    # The floor keeps the gradient finite where a share is zero; a map of one place has entropy 0.
+    # The bound keeps the gradient finite where a share is zero; a map of one place has entropy 0.
     entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-30)), axis=-1)
     entropy = entropy / math.log(max(share.shape[-1], 2))
     return _mean(jnp.where(mask, entropy, 0.0).sum(axis=1), weight)

@@ -63,7 +63,7 @@ def read_trajectories(path: PathLike, length: int = LENGTH) -> Trajectories:
 def trajectory_blocks(path: PathLike, length: int = LENGTH) -> Iterator[Trajectories]:
     """Reads the trajectories of a video, some thousand at a time.
 
-    The form is told from the content: gzip by its first bytes, text by its characters; everything
+    The form is read from the content: gzip by its first bytes, text by its characters; everything
     else is float32, little-endian, one row after another. An empty file has no trajectories.
 
     Args:

@@ -61,7 +61,7 @@ def declared_count(
 ) -> int:
     """Returns the number of pictures that the container declares, 0 where it does not say.
 
-    It says nothing of use where packets without a picture cannot be told apart in its index.
+    It says nothing of use where packets without a picture cannot be distinguished in its index.
     """
     if _may_have_silent_packets(stream):
         return 0

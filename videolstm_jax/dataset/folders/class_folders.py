@@ -30,7 +30,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
 
 
-class FoundVideo(NamedTuple):
+class FolderVideo(NamedTuple):
     """A video file, its class, and where it lies.
 
     `folder` is the path below the class folder, empty in that itself; `part_folder` is the name of
@@ -48,7 +48,7 @@ class FoundVideo(NamedTuple):
 class FolderContent(NamedTuple):
     """The videos of a folder, and for people to read, which files are not taken and why."""
 
-    videos: list[FoundVideo]
+    videos: list[FolderVideo]
     notes: list[str]
 
 
@@ -83,7 +83,7 @@ def find_videos(folder: PathLike) -> FolderContent:
 
 def _videos_of_class(
     class_folder: ClassFolder, files: FilesBelow, *, has_parts: bool
-) -> list[FoundVideo]:
+) -> list[FolderVideo]:
     """The videos below one class folder, in the order of their folders.
 
     With `has_parts` the first folder below it is that of a part.
@@ -98,7 +98,7 @@ def _videos_of_class(
         if has_parts:
             part_folder, _, place = place.partition("/")
         videos.append(
-            FoundVideo(label, stem, place, path, part_folder, part_of_folder(part_folder))
+            FolderVideo(label, stem, place, path, part_folder, part_of_folder(part_folder))
         )
     return videos
 
@@ -106,7 +106,7 @@ def _videos_of_class(
 def _check_no_class_is_empty(
     class_folders: Sequence[ClassFolder],
     files: Sequence[FilesBelow],
-    videos: Sequence[FoundVideo],
+    videos: Sequence[FolderVideo],
 ) -> None:
     # By their labels: a class may have videos in train/, and none in test/.
     labels = set()
@@ -121,11 +121,11 @@ def _check_no_class_is_empty(
             )
 
 
-def name_found_videos(videos: Sequence[FoundVideo]) -> list[str]:
+def name_folder_videos(videos: Sequence[FolderVideo]) -> list[str]:
     """The name "Class/stem" of each video.
 
-    Files of one name in several folders of a class are told apart by the folder: "walk/cam1_01" and
-    "walk/cam2_01".
+    Files of one name in several folders of a class are distinguished by the folder:
+    "walk/cam1_01" and "walk/cam2_01".
 
     Raises:
       FileError: two files of a class whose names differ in their suffix only.
@@ -155,7 +155,7 @@ def name_found_videos(videos: Sequence[FoundVideo]) -> list[str]:
 # ---- links and loose files -----------------------------------------------------------------------
 
 
-def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo], int]:
+def _drop_links_to_copies(videos: Sequence[FolderVideo]) -> tuple[list[FolderVideo], int]:
     """Takes a file once that several links of a class lead to: a split could divide them.
 
     Returns:
@@ -188,7 +188,7 @@ def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo
     return distinct, len(videos) - len(distinct)
 
 
-def _find_loose_files(folder: epath.Path) -> list[FoundVideo]:
+def _find_loose_files(folder: epath.Path) -> list[FolderVideo]:
     """Video files in the folder itself, whose names must contain the class as UCF101's do."""
     loose = direct_videos(folder)
     videos = []
@@ -201,7 +201,7 @@ def _find_loose_files(folder: epath.Path) -> list[FoundVideo]:
                 "..): put each in a folder named as its class, or write labels.csv"
             )
         video_names.check_stem(stem, path)
-        videos.append(FoundVideo(ucf101_name[1], stem, "", path))
+        videos.append(FolderVideo(ucf101_name[1], stem, "", path))
     if not videos:
         raise FileError(f"{folder}: no class folders with videos")
     return videos

@@ -27,7 +27,7 @@ class FilesBelow:
         self.other: Counter[str] = Counter()
         self.no_videos: Counter[str] = Counter()
         self.unreadable: Counter[str] = Counter()
-        for place, path in _walk(folder, "", (os.path.realpath(folder),)):
+        for place, path in _files_with_places(folder, "", (os.path.realpath(folder),)):
             suffix = video_names.video_suffix(path.name)
             if excluded and real_video_path(path) in excluded:
                 continue
@@ -43,7 +43,7 @@ class FilesBelow:
                 self.videos.append((place, path))
 
 
-def _walk(
+def _files_with_places(
     folder: epath.Path, place: str, ancestors: tuple[str, ...]
 ) -> Iterator[tuple[str, epath.Path]]:
     """Every file below a folder with its place there."""
@@ -59,7 +59,9 @@ def _walk(
         # A link to a folder above would never end, or take other classes for this one.
         real_path = os.path.realpath(path)
         if real_path not in ancestors and not ancestors[-1].startswith(f"{real_path}/"):
-            yield from _walk(path, posixpath.join(place, path.name), (*ancestors, real_path))
+            yield from _files_with_places(
+                path, posixpath.join(place, path.name), (*ancestors, real_path)
+            )
 
 
 def find_unknown_videos(files: Sequence[FilesBelow]) -> None:

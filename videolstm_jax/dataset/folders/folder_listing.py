@@ -10,7 +10,7 @@ from etils import epath
 
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.folders import class_folders, files_below, video_names
-from videolstm_jax.dataset.folders.class_folders import FoundVideo
+from videolstm_jax.dataset.folders.class_folders import FolderVideo
 from videolstm_jax.dataset.lists import labels_csv
 from videolstm_jax.dataset.lists.labels_csv import LabelsRow
 from videolstm_jax.dataset.splits import name_groups
@@ -78,7 +78,7 @@ def list_videos_of_folder(
         # Our own folders hold the clips in videos/, beside the lists.
         clips = root / "videos"
         files, notes = class_folders.find_videos(clips if clips.is_dir() else root)
-    names = class_folders.name_found_videos(files)
+    names = class_folders.name_folder_videos(files)
     groups = _groups(root, files, table_groups, group_pattern)
     videos = []
     unrecognised = set()
@@ -100,7 +100,10 @@ class _Group(NamedTuple):
 
 
 def _groups(
-    root: epath.Path, videos: Sequence[FoundVideo], table_groups: Sequence[str] | None, pattern: str
+    root: epath.Path,
+    videos: Sequence[FolderVideo],
+    table_groups: Sequence[str] | None,
+    pattern: str,
 ) -> list[_Group]:
     """The group of each video: by the pattern, else of the table, else by its name.
 
@@ -135,7 +138,7 @@ def _groups(
 
 def _table_files(
     root: epath.Path, table: epath.Path, *, follow_links: bool
-) -> tuple[list[FoundVideo], list[str]]:
+) -> tuple[list[FolderVideo], list[str]]:
     """The file of each row of a table, and its group, empty where the table has none."""
     rows = labels_csv.read_labels_csv(table)
     files = []
@@ -147,7 +150,7 @@ def _table_files(
     return files, groups
 
 
-def _find_row(root: epath.Path, row: LabelsRow, *, follow_links: bool) -> FoundVideo:
+def _find_row(root: epath.Path, row: LabelsRow, *, follow_links: bool) -> FolderVideo:
     """The file of a row; its folder tells files of one name apart."""
     place = _find_place(root, row)
     path = place / row.path
@@ -159,7 +162,7 @@ def _find_row(root: epath.Path, row: LabelsRow, *, follow_links: bool) -> FoundV
         )
     stem = video_names.without_video_extension(path.name)
     video_names.check_stem(stem, path)
-    return FoundVideo(row.label, stem, row.path.rpartition("/")[0], path, part=row.part)
+    return FolderVideo(row.label, stem, row.path.rpartition("/")[0], path, part=row.part)
 
 
 def _find_place(root: epath.Path, row: LabelsRow) -> epath.Path:
@@ -172,7 +175,7 @@ def _find_place(root: epath.Path, row: LabelsRow) -> epath.Path:
     raise FileError(f"{row.where}: {row.path} is not there; looked for {root / row.path}")
 
 
-def _check_each_once(rows: Sequence[LabelsRow], files: Sequence[FoundVideo]) -> None:
+def _check_each_once(rows: Sequence[LabelsRow], files: Sequence[FolderVideo]) -> None:
     """Raises FileError where two rows lead to one file, by links or by the folder videos/."""
     first_of: dict[str, LabelsRow] = {}
     for row, file in zip(rows, files, strict=True):

@@ -1,4 +1,4 @@
-"""Logits, probabilities and log-probabilities: told apart where that is possible, and converted."""
+"""Logits, probabilities and log-probabilities: recognized where that is possible, and converted."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _label(
     colour: Colour,
     size: tuple[int, int],
 ) -> None:
-    """Writes a text above the box, or inside where there is no room above it."""
+    """Writes a text above the box, or inside where there is no space above it."""
     font = ImageFont.load_default(picture_text_size(max(size)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     wide, high = right - left + 4, bottom - top + 4

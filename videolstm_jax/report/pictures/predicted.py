@@ -172,5 +172,5 @@ def _shown_classes(prediction: PredictedVideo) -> list[int]:
     for index in required:
         if index not in best and index not in added:
             added.append(index)
-    # The last of the best make room.
+    # The last of the best are left out for it.
     return [*best[: len(best) - len(added)], *added]

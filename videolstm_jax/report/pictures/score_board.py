@@ -76,7 +76,7 @@ def _name_width(font: Font, lines: ScoreLines, right: int, size: int) -> float:
         longest = max(longest, font.getlength(name + mark))
         longest_mark = max(longest_mark, font.getlength(mark))
     # Long names are cut at half of the area, so that bars keep a length. Marks are not cut, so
-    # they get room of their own, as far as a short bar allows.
+    # they get space of their own, as far as a short bar allows.
     limit = min(right * 0.5 + longest_mark, right * 0.65)
     return min(limit, longest + size * 0.6)
 
@@ -153,9 +153,9 @@ def text_fitted_to_picture(
         return text + mark
     if mark:
         # The mark says which class is true, so the name gives way.
-        room = width - font.getlength(mark)
-        short = text_fitted_to_picture(text, font, room)
-        if len(short) > least and font.getlength(short) <= room:
+        space = width - font.getlength(mark)
+        short = text_fitted_to_picture(text, font, space)
+        if len(short) > least and font.getlength(short) <= space:
             return short + mark
         return text_fitted_to_picture(text, font, width)
     # Letter by letter: the letters of the font have different widths.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 SHOWN_CLASSES = 4
-"""Classes on a score board; a fifth line in the timeline could not be told apart."""
+"""Classes on a score board; a fifth line in the timeline could not be distinguished."""
 TIMELINE_FRAMES = 240
 """Frames of a stream that its timeline shows."""
 FIRST_WINDOW = 60

@@ -28,8 +28,8 @@ class Content(Protocol):
     def block_count(self, track: int) -> int | None:
         """Returns the blocks of a track of Matroska; see `matroska.block_count`."""
 
-    def forget(self, position: int) -> None:
-        """Allows to forget the bytes before a position."""
+    def drop_before(self, position: int) -> None:
+        """Frees the memory of the bytes before a position."""
 
     def behind(self, position: int) -> contextlib.AbstractContextManager[BinaryIO]:
         """Opens the bytes from a position on, as far as they are known."""
@@ -46,8 +46,8 @@ class FileContent:
         """Returns the blocks of a track of Matroska; see `matroska.block_count`."""
         return matroska.block_count(self._path, track)
 
-    def forget(self, position: int) -> None:
-        """Forgets nothing: nothing is kept."""
+    def drop_before(self, position: int) -> None:
+        """Frees nothing: no bytes are in memory."""
 
     @contextlib.contextmanager
     def behind(self, position: int) -> Iterator[BinaryIO]:
@@ -90,7 +90,7 @@ class PipeContent:
         if self._kept is not None:
             self._kept += data
             # `Tally` forgets what is behind it. This bound holds where packets have no position.
-            self.forget(self._length - MOST_KEPT)
+            self.drop_before(self._length - MOST_KEPT)
         return data
 
     def block_count(self, track: int) -> int | None:
@@ -102,7 +102,7 @@ class PipeContent:
             pass
         return self._counter.count(self._name, track, self._length)
 
-    def forget(self, position: int) -> None:
+    def drop_before(self, position: int) -> None:
         """Drops what was kept before a position."""
         if self._kept is not None and position > self._kept_from:
             del self._kept[: position - self._kept_from]
@@ -111,7 +111,7 @@ class PipeContent:
     @contextlib.contextmanager
     def behind(self, position: int) -> Iterator[BinaryIO]:
         """Opens the bytes from a position on, as far as they are kept."""
-        self.forget(position)
+        self.drop_before(position)
         # Where too much had to be dropped, the bytes kept begin later and cannot be read as chunks.
         is_kept = self._kept is not None and self._kept_from == position
         yield io.BytesIO(self._kept if is_kept else b"")

@@ -95,7 +95,7 @@ class H264Reader:
         return pictures == completed == 1
 
     def _slice_headers(self, data: bytes) -> Iterator[SliceHeader]:
-        """Yields the headers of the slices of a packet, as far as fields can be told from them."""
+        """Yields the headers of the slices of a packet; none where the stream has no fields."""
         for unit in nal_units(data, self._length_bytes):
             kind = unit[0] & 31
             if kind in (SEQUENCE, PICTURE):

@@ -61,7 +61,7 @@ class Tally:
         if self._chunks is not None:
             self._chunks.add(packet, debt)
             # Of a pipe, only what is behind the last chunk is of interest later.
-            self._video.content.forget(self._chunks.end or 0)
+            self._video.content.drop_before(self._chunks.end or 0)
         elif debt.pictures and packet.pts is not None:
             self._leading.add_packet(packet.pts)
             self._times.append((packet.pts, packet.duration or 0))
