@@ -203,7 +203,7 @@ def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tm
         "f",
     )
     with pytest.raises(
-        FileError, match=r"f: the backbone digest of these features is b; the run was .* of a"
+        FileError, match=r"f: the backbone digest of these features is b; the model was .* of a"
     ):
         check_extractor(trained_on, about | {"sha256": "b"}, "f")
     with pytest.raises(
