@@ -73,18 +73,18 @@ class Backbone(NamedTuple):
 
     folder: epath.Path
     stream: str
-    convnet: TrainedBackbone
+    trained: TrainedBackbone
     dtypes: Mapping[str, str]
 
     def about(self) -> dict[str, Any]:
         """What a feature store of this backbone records of it; see `extractor_of`."""
-        config = self.convnet.config
+        config = self.trained.config
         mean, scale = network_pixels(self.stream, config.preprocessing, config.pixel_scale)
         preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
-        preprocessing |= backbone_fit_entry(self.convnet.fit)
+        preprocessing |= backbone_fit_entry(self.trained.fit)
         return {
-            "backbone": self.convnet.network.identity,
-            "sha256": self.convnet.sha256,
+            "backbone": self.trained.network.identity,
+            "sha256": self.trained.sha256,
             "preprocessing": preprocessing,
         }
 

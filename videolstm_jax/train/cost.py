@@ -46,11 +46,11 @@ class Pace(NamedTuple):
     """Seconds of a forward pass.
 
     Attributes:
-      convnets: of the backbone of each stream, for one frame.
+      backbones: of the backbone of each stream, for one frame.
       cells: of each recurrent model, for one frame of one clip.
     """
 
-    convnets: Mapping[str, float]
+    backbones: Mapping[str, float]
     cells: Mapping[ModelConfig, float]
 
 
@@ -69,20 +69,20 @@ def measure_pace(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) ->
       runs: what will be trained; equal models are timed once.
       dataset: the videos, for the number of classes.
     """
-    convnets: dict[str, float] = {}
+    backbones: dict[str, float] = {}
     timed: dict[ConvNetConfig, float] = {}
     for stream in STREAMS:
         convnet = convnet_of(cfg, stream)
         # Two channels or three make no difference, so equal networks are timed once.
         if convnet not in timed:
-            timed[convnet] = _convnet_seconds(convnet, stream, len(dataset.classes))
-        convnets[stream] = timed[convnet]
+            timed[convnet] = _backbone_seconds(convnet, stream, len(dataset.classes))
+        backbones[stream] = timed[convnet]
     cells: dict[ModelConfig, float] = {}
     for run in runs:
         sizes = sizes_of_training_features(run, dataset)
         if sizes not in cells:
             cells[sizes] = _model_seconds(sizes, run.data.batch)
-    return Pace(convnets, cells)
+    return Pace(backbones, cells)
 
 
 def estimate_training_cost(
@@ -120,7 +120,7 @@ def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     frames = cfg.convnet.steps * cfg.convnet.batch
     # Frozen layers are not passed backwards.
     passes = 1 if cfg.convnet.train_layers == "last" else _PASSES_PER_UPDATE
-    seconds = passes * frames * pace.convnets[cfg.data.stream] / _devices(cfg)
+    seconds = passes * frames * pace.backbones[cfg.data.stream] / _devices(cfg)
     return StageCost(seconds, _CHECKPOINTS_KEPT * checkpoint)
 
 
@@ -143,7 +143,7 @@ def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
         for layer, shape in network.layers.items():
             dtype = "float16" if layer in network.signed else cfg.data.feature_dtype
             disk += frames * math.prod(shape) * np.dtype(dtype).itemsize
-        seconds += frames * pace.convnets[stream]
+        seconds += frames * pace.backbones[stream]
     return StageCost(seconds, disk)
 
 
@@ -217,7 +217,7 @@ def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
 # ---- timing --------------------------------------------------------------------------------------
 
 
-def _convnet_seconds(cfg: ConvNetConfig, stream: str, classes: int) -> float:
+def _backbone_seconds(cfg: ConvNetConfig, stream: str, classes: int) -> float:
     """Seconds of a backbone for one frame, with what makes its input on the host."""
     # The numbers of the preprocessing do not change how long it takes.
     if cfg.preprocessing == "auto" and cfg.backbone == "vgg":

@@ -37,18 +37,18 @@ def pace_of_teraflops(
     """
     rate = 1e12 * teraflops
     classes = len(dataset.classes)
-    convnets = {}
+    backbones = {}
     for stream in STREAMS:
-        convnets[stream] = _convnet_flops(convnet_of(cfg, stream), stream, classes) / rate
+        backbones[stream] = _backbone_flops(convnet_of(cfg, stream), stream, classes) / rate
     cells = {}
     for run in runs:
         sizes = sizes_of_training_features(run, dataset)
         if sizes not in cells:
             cells[sizes] = _model_flops(sizes) / rate
-    return Pace(convnets, cells)
+    return Pace(backbones, cells)
 
 
-def _convnet_flops(cfg: ConvNetConfig, stream: str, classes: int) -> float:
+def _backbone_flops(cfg: ConvNetConfig, stream: str, classes: int) -> float:
     """Operations of a forward pass of a backbone for one frame."""
     channels = STREAM_CHANNELS[stream]
     network = image_network(cfg, channels, classes)

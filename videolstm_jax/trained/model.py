@@ -232,13 +232,13 @@ class TrainedModel:
         Raises:
           FileError: it is missing or damaged, or not the one of the training.
         """
-        folder, convnet = self.place.convnet(stream)
+        folder, trained = self.place.backbone(stream)
         # The frozen part of the backbone ends at the map that the block reads.
         if self.block is not None and stream == self.stream:
-            convnet = convnet._replace(tap=self.block.first)
-        if convnet.classes != self.classes:
+            trained = trained._replace(tap=self.block.first)
+        if trained.classes != self.classes:
             raise FileError(
-                f"{folder}: the classes of the backbone are {', '.join(convnet.classes)}; expected "
+                f"{folder}: the classes of the backbone are {', '.join(trained.classes)}; expected "
                 f"those of the model, {', '.join(self.classes)}"
             )
         # A model may read one layer of a backbone twice, as x and as motion.
@@ -248,9 +248,9 @@ class TrainedModel:
         for layer in layers:
             dtypes[layer] = self.place.feature_dtype(stream, layer)
         # Nine tenths of a VGG-16 are dense layers, which pool5 does not need in memory.
-        params = network_params_for_layers(convnet.network, convnet.params, layers)
-        convnet = convnet._replace(params=params)
-        backbone = Backbone(folder, stream, convnet, dtypes)
+        params = network_params_for_layers(trained.network, trained.params, layers)
+        trained = trained._replace(params=params)
+        backbone = Backbone(folder, stream, trained, dtypes)
         for name in inputs:
             check_extractor(self.extractors.get(name), backbone.about(), folder)
         return backbone

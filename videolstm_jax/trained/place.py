@@ -60,7 +60,7 @@ class Place(Protocol):
     def fit(self) -> str:
         """How frames are brought to a square: the setting `data.fit`."""
 
-    def convnet(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
+    def backbone(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
         """The backbone of a stream and where it lies."""
 
     def feature_dtype(self, stream: str, layer: str) -> str:

@@ -37,7 +37,7 @@ PATHS = ("workdir", "data.videos", "data.boxes", "data.lists", "convnet.weights"
 class RunFolder(RunRecord):
     """A run as a place that a model was read from; see `place.Place`."""
 
-    def convnet(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
+    def backbone(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
         """The backbone of a stream and where it lies."""
         folder = self.work.convnet(stream)
         return folder, load_convnet(folder)

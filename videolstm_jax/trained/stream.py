@@ -122,8 +122,8 @@ def stream_settings(
 
 def _image_features(backbone: Backbone) -> ImageFeatures:
     """The features of one image by layer, as the store would give them back."""
-    convnet = backbone.convnet
-    network = convnet.network
+    trained = backbone.trained
+    network = trained.network
     layers = sorted(backbone.dtypes)
 
     @jax.jit
@@ -133,17 +133,17 @@ def _image_features(backbone: Backbone) -> ImageFeatures:
         return {layer: features[layer][:1] for layer in layers}
 
     def features(picture: NDArray) -> dict[str, NDArray]:
-        square = _fitted(picture, backbone.stream, convnet)
+        square = _fitted(picture, backbone.stream, trained)
         # Fewer images may be summed in another order, and differ from the stages' in the last bit.
         x = network.prepare(square[None]).repeat(network.least_batch, axis=0)
-        values = jax.device_get(apply(convnet.params, x))
+        values = jax.device_get(apply(trained.params, x))
         return {layer: _rounded(value, backbone.dtypes[layer]) for layer, value in values.items()}
 
     return features
 
 
-def _fitted(picture: NDArray, stream: str, convnet: TrainedBackbone) -> NDArray:
-    side, fit = convnet.config.image_size, convnet.picture_fit
+def _fitted(picture: NDArray, stream: str, trained: TrainedBackbone) -> NDArray:
+    side, fit = trained.config.image_size, trained.picture_fit
     # Three channels at once and two channels one by one, as the stage `extract` does it.
     if stream == "rgb":
         return decode.fitted_video_frame(picture, side, fit)

@@ -56,13 +56,13 @@ def joint_start(cfg: RunConfig, work: Workdir, frozen: ModelFeatures, layer: str
             "so there is no backbone to train; expected features of `videolstm extract`"
         )
     folder = work.convnet(stream)
-    convnet = load_convnet(folder)
-    first = find_network_block(convnet.network, cfg.train.backbone_from)
-    block = TrainedBlock(convnet.config, convnet.channels, len(convnet.classes), first, layer)
+    trained = load_convnet(folder)
+    first = find_network_block(trained.network, cfg.train.backbone_from)
+    block = TrainedBlock(trained.config, trained.channels, len(trained.classes), first, layer)
     store = _tap_store(cfg, work, block)
-    _check_tap(store, frozen.x, block, convnet, folder)
+    _check_tap(store, frozen.x, block, trained, folder)
     # Only x changes: the maps of motion are those of flow, whose backbone is not trained.
-    return JointStart(block, block.params_of(convnet.params), frozen._replace(x=store))
+    return JointStart(block, block.params_of(trained.params), frozen._replace(x=store))
 
 
 def _tap_store(cfg: RunConfig, work: Workdir, block: TrainedBlock) -> FeatureStore:
@@ -80,7 +80,7 @@ def _check_tap(
     store: FeatureStore,
     frozen: FeatureStore,
     block: TrainedBlock,
-    convnet: TrainedBackbone,
+    trained: TrainedBackbone,
     folder: epath.Path,
 ) -> None:
     """Refuses maps that are not those below the block of this backbone.
@@ -89,7 +89,7 @@ def _check_tap(
       store: of the maps.
       frozen: of the features of the same backbone.
       block: the block.
-      convnet: the backbone.
+      trained: the backbone.
       folder: of the backbone, for messages.
     """
     # A folder that was renamed: maps of one shape may lie below several blocks.
@@ -101,7 +101,7 @@ def _check_tap(
         raise FileError(f"{store.folder} has maps {store.shape}; {block.first} reads {shape}")
     # A backbone that was fitted again has maps of the same shapes, which its new block cannot read.
     for features in (store, frozen):
-        if features.about.get("sha256") != convnet.sha256:
+        if features.about.get("sha256") != trained.sha256:
             raise FileError(
                 f"{features.folder} was made by another backbone than {folder}; remove the "
                 "features and extract them again"

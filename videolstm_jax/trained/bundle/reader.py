@@ -46,7 +46,7 @@ class BundleFolder(NamedTuple):
 
     folder: epath.Path
     record: Mapping[str, Any]
-    convnets: Mapping[str, TrainedBackbone]
+    backbones: Mapping[str, TrainedBackbone]
     localize: LocalizeConfig
 
     @property
@@ -59,9 +59,9 @@ class BundleFolder(NamedTuple):
         """How frames are brought to a square: the setting `data.fit`."""
         return self.record.get("fit", "squash")
 
-    def convnet(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
+    def backbone(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
         """The backbone of a stream, read and checked when the bundle was loaded."""
-        return self.folder, self.convnets[stream]
+        return self.folder, self.backbones[stream]
 
     def feature_dtype(self, stream: str, layer: str) -> str:
         """The dtype that the features of a layer are rounded to."""
@@ -109,9 +109,9 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
     for name, sha256 in record.files.items():
         arrays[name] = _read_file(folder, name, sha256)
     params = _filled(cell_shapes, arrays[CELL_FILE], folder / CELL_FILE)
-    convnets = _convnets(record, networks, arrays, folder)
+    backbones = _backbones(record, networks, arrays, folder)
     stored = _stored_model(record, params, block, plain_record["extractors"])
-    return stored, BundleFolder(folder, plain_record, convnets, record.localize)
+    return stored, BundleFolder(folder, plain_record, backbones, record.localize)
 
 
 def _networks(record: BundleRecord) -> dict[str, tuple[ImageNetwork, PyTree]]:
@@ -125,7 +125,7 @@ def _networks(record: BundleRecord) -> dict[str, tuple[ImageNetwork, PyTree]]:
     return networks
 
 
-def _convnets(
+def _backbones(
     record: BundleRecord,
     networks: Mapping[str, tuple[ImageNetwork, PyTree]],
     arrays: Mapping[str, Mapping[str, np.ndarray]],
@@ -139,15 +139,15 @@ def _convnets(
       arrays: of each file, by their names.
       folder: of the bundle, for messages.
     """
-    convnets = {}
+    backbones = {}
     for stream, row in record.backbones.items():
         name = bundled_backbone_file(stream)
         network, shapes = networks[stream]
         params = _needed(network, shapes, tuple(row.layers), arrays[name], folder / name)
-        convnets[stream] = TrainedBackbone(
+        backbones[stream] = TrainedBackbone(
             params, row.convnet, row.channels, record.classes, row.sha256, fit=record.fit
         )
-    return convnets
+    return backbones
 
 
 def _stored_model(

@@ -69,8 +69,8 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     backbones = list(map(model.backbone, model.layers_by_stream()))
     encoded_files = {CELL_FILE: safetensors.numpy.save(_arrays(model.params))}
     for backbone in backbones:
-        convnet = backbone.convnet
-        params = bundled_params(convnet.network, convnet.params, tuple(backbone.dtypes))
+        trained = backbone.trained
+        params = bundled_params(trained.network, trained.params, tuple(backbone.dtypes))
         encoded_files[bundled_backbone_file(backbone.stream)] = safetensors.numpy.save(
             _arrays(params)
         )
@@ -156,8 +156,8 @@ def _bundle_version(model: TrainedModel, settings: LocalizeConfig) -> int:
 
 def _backbone_record(backbone: Backbone) -> dict[str, Any]:
     return {
-        "convnet": dataclasses.asdict(backbone.convnet.config),
-        "channels": backbone.convnet.channels,
+        "convnet": dataclasses.asdict(backbone.trained.config),
+        "channels": backbone.trained.channels,
         "layers": dict(backbone.dtypes),
         # The first sum is of all parameters, also of those that the bundle leaves out: it names
         # the backbone in `extractors`.
