@@ -71,7 +71,7 @@ def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
         "import os\nfrom videolstm_jax.video import decode, worker\nplain = decode.probe_video\n"
         "def probe(path, **named):\n    if path.endswith('run/2.mp4'): os.abort()\n"
         "    return plain(path, **named)\ndecode.probe_video = probe\n"
-            "worker.serve_video_requests()"
+        "worker.serve_video_requests()"
     )
     monkeypatch.setattr(
         worker_client.subprocess,
