@@ -33,7 +33,7 @@ if "worker.serve_video_requests" in " ".join(sys.orig_argv) and "STALL" in os.en
 """
 READERS = {
     "in the main thread": "next(guard.read_all_videos([sys.argv[1]] * 9))",
-    "behind a thread that runs ahead": "next(prefetch(frame_batches("
+    "behind a thread that runs ahead": "next(prefetched_batches(frame_batches("
     "[Video('c/v', sys.argv[1], 0, 'train', 'v', 6, 32, 24, 25)], FrameReader('rgb', 8), "
     "ConvNetConfig(batch=3), ClipDraws(0))))",
 }
@@ -44,7 +44,7 @@ from videolstm_jax.cli import ending
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frames import frame_batches
-from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.clips.prefetch import prefetched_batches
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
