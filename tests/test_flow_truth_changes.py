@@ -1,10 +1,13 @@
 """The copy of TV-L1 with other constants, and the table of their effect."""
 
+import json
+import pathlib
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from benchmarks import changed_tvl1, flow_truth_changes
+from benchmarks import changed_tvl1, flow_truth_changes, record
 from benchmarks.changed_tvl1 import CANDIDATE, Changes
 from videolstm_jax.flow.tvl1 import tvl1
 
@@ -74,3 +77,12 @@ def test_figures_above_the_defaults_are_bold():
         "| default | 0.25 | 0.50 |",
         "| other | **0.26** | 0.50 |",
     ]
+
+
+def test_the_page_shows_the_figures_of_the_file():
+    figures = json.loads((record.RESULTS / "flow_truth_changes_cpu.json").read_text())
+    assert list(figures["pairs"]) == list(flow_truth_changes.VARIANTS)
+    root = pathlib.Path(record.__file__).parents[1]
+    page = (root / "docs" / "experiments" / "flow_truth.md").read_text()
+    assert flow_truth_changes.table(figures["pairs"], 3) in page
+    assert flow_truth_changes.table(figures["drawn"], 4) in page
