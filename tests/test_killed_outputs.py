@@ -1,6 +1,7 @@
 """Commands of one output remove what a killed one left of it, and nothing of a living one."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -145,3 +146,13 @@ def test_a_process_of_another_machine_counts_as_dead_after_a_while(tmp_path):
     message = r"If it no longer runs, try again after 120 s$"
     with pytest.raises(FileError, match=message), file_writer(tmp_path / "film.mp4", "predict"):
         pytest.fail("both write the film")
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "file/film.mp4"], ids=["long", "below a file"])
+def test_a_place_where_nothing_can_be_written_is_named_without_the_lock(tmp_path, name):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(FileError, match=f"{re.escape(str(tmp_path / name))}: .*errno"),
+        file_writer(tmp_path / name, "predict"),
+    ):
+        pass

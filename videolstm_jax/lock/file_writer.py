@@ -26,7 +26,7 @@ def file_writer(path: PathLike, command: str) -> Iterator[None]:
       command: what writes, for the message to others.
 
     Raises:
-      FileError: another process writes this file.
+      FileError: another process writes this file, or no file can be written there.
     """
     path = epath.Path(path)
     with contextlib.ExitStack() as stack:
@@ -35,6 +35,10 @@ def file_writer(path: PathLike, command: str) -> Iterator[None]:
         except FolderInUse as error:
             # These commands have no --break_lock, which the message of the lock names.
             raise FileError(_refusal(path, error)) from error
+        except OSError as error:
+            # The user knows the file, not its lock, which an error of the system names.
+            cause = error.strerror or error
+            raise FileError(f"{path}: {cause} (errno {error.errno})") from error
         # Without the lock this could be the file of a living process. A number of a process in its
         # name would not tell, since containers that share a folder may share such numbers.
         remove_unfinished_of(path)
