@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks import command_line, record
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.nn import convolutions, lite0
+from videolstm_jax.nn.lite0_network import lite0_network
 from videolstm_jax.types import PyTree
 
 
@@ -73,7 +74,7 @@ def main() -> None:
     figures: dict[str, Any] = {"device": record.device(), "jax": jax.__version__}
     for side in options.sides:
         cfg = ConvNetConfig(backbone="lite0", image_size=side)
-        network = lite0.lite0_network(cfg, channels=3, classes=10)
+        network = lite0_network(cfg, channels=3, classes=10)
         params = jax.jit(network.init)(jax.random.key(0))
         shape = (options.batch, *network.input_shape)
         images = np.random.default_rng(0).normal(size=shape).astype(np.float32)

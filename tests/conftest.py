@@ -74,6 +74,7 @@ LONGEST_FILES = (
     "test_predictor.py",
     "test_lite0.py",
     "test_stage_train.py",
+    "test_stage_train_resumed.py",
     "test_training_list.py",
     "test_official.py",
     "test_online.py",

@@ -5,7 +5,7 @@ import jax
 from videolstm_jax.core.model import make_model
 from videolstm_jax.paper.plan import plan_paper_rows
 from videolstm_jax.paper.request import paper_request_of
-from videolstm_jax.paper.rows import find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.train.graft import named_param_leaves
 

@@ -7,7 +7,8 @@ import optax
 import pytest
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, load_checkpoint_params
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.last_checkpoint import load_checkpoint_params
 from videolstm_jax.train.checkpoints.orbax_errors import orbax_checkpoint_error
 from videolstm_jax.train.mesh import data_mesh, replicated_sharding
 from videolstm_jax.train.state import new_training_state

@@ -11,7 +11,7 @@ from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.paper.costs import dataset_of_paper_place, paper_cost_text, paper_task_costs
 from videolstm_jax.paper.plan import plan_paper_rows
 from videolstm_jax.paper.rates import measured_paper_stage_cost
-from videolstm_jax.paper.rows import find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.quantities import duration_text
 from videolstm_jax.train.cost import sizes_of_training_features

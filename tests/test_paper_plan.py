@@ -7,7 +7,7 @@ from videolstm_jax.errors import ConfigError
 from videolstm_jax.paper.costs import dataset_of_paper_place
 from videolstm_jax.paper.plan import paper_task_waves, plan_paper_rows
 from videolstm_jax.paper.request import paper_request_of
-from videolstm_jax.paper.rows import find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.train.cost import sizes_of_training_features
 

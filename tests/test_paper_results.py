@@ -12,7 +12,8 @@ from videolstm_jax.paper.results import (
     measures_path_of_paper_row,
     scores_path_of_paper_row,
 )
-from videolstm_jax.paper.rows import ROWS, find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
+from videolstm_jax.paper.rows import ROWS
 from videolstm_jax.paper.showing import paper_results_text
 from videolstm_jax.types import Dataset, Scores, Video
 from videolstm_jax.workdir.config_json import save_config

@@ -7,7 +7,8 @@ from videolstm_jax.core.cells import CELLS
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.paper.listing import paper_row_text, paper_rows_text, published_paper_text
 from videolstm_jax.paper.numbers import NUMBERS
-from videolstm_jax.paper.rows import EXTERNAL, ROWS, find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
+from videolstm_jax.paper.rows import EXTERNAL, ROWS
 
 
 def names_of(*names):

@@ -14,7 +14,7 @@ from videolstm_jax.paper.execute import is_paper_task_finished, run_paper_tasks
 from videolstm_jax.paper.figure4 import draw_figure4
 from videolstm_jax.paper.plan import plan_paper_rows
 from videolstm_jax.paper.results import collect_paper_results
-from videolstm_jax.paper.rows import find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.types import Scores
 from videolstm_jax.workdir.dataset_json import load_dataset

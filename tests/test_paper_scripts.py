@@ -8,7 +8,7 @@ import yaml
 
 from videolstm_jax.paper.plan import PlannedStage, paper_task_waves, plan_paper_rows
 from videolstm_jax.paper.request import paper_request_of
-from videolstm_jax.paper.rows import find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
 from videolstm_jax.paper.scripts import SCRIPTS, Cluster, jobset_script, shell_script, slurm_script
 from videolstm_jax.presets import configured
 

@@ -5,7 +5,8 @@ from command_line import run
 
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.paper.request import lacks_paper_weights, paper_request_of
-from videolstm_jax.paper.rows import ROWS, find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
+from videolstm_jax.paper.rows import ROWS
 from videolstm_jax.paper.selection import (
     paper_selection_notes,
     require_paper_weights,

@@ -1,57 +1,30 @@
-"""The stage `train` on tiny synthetic features: learns, resumes, refuses, grafts, is read back."""
+"""The stage `train` on tiny synthetic features: learns, refuses, grafts, is read back."""
 
 import dataclasses
 import json
-import os
-import shutil
-import signal
 
 import jax
 import numpy as np
 import pytest
-from training_workdir import CLASSES, config, listed_videos, write_work
-from walked_folders import noted_walks
+from training_workdir import (
+    CLASSES,
+    config,
+    listed_videos,
+    model_of,
+    params_of_run,
+    prepared_work,  # noqa: F401
+    same_leaves,
+)
 
-from videolstm_jax import files
-from videolstm_jax.config import ModelConfig, change
+from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_param_leaves
-from videolstm_jax.train.loop import Stopped
-from videolstm_jax.trained.foreground import foreground_of_store
-from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Dataset
 from videolstm_jax.workdir.dataset_json import save_dataset
-from videolstm_jax.workdir.layout import Workdir
 from videolstm_jax.workdir.scores_npz import load_scores
-
-
-@pytest.fixture
-def work(tmp_path):
-    folder = tmp_path / "work"
-    write_work(folder)
-    return folder
-
-
-def model_of(work, name):
-    return TrainedModel.of_run(Workdir(str(work)), name)
-
-
-def _params(folder):
-    record = json.loads((folder / "config.json").read_text())
-    like = jax.eval_shape(make_model(ModelConfig(**record["model"])).init, jax.random.key(0))
-    with Checkpoints(folder / "ckpt") as checkpoints:
-        return checkpoints.restore_params(like, identity={})[0]
-
-
-def _same(a, b):
-    return all(
-        np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    )
 
 
 def test_it_trains_and_is_read_back(work):
@@ -70,7 +43,7 @@ def test_it_trains_and_is_read_back(work):
         5,
         2,
     )
-    assert _same(run.params, _params(folder))
+    assert same_leaves(run.params, params_of_run(folder))
     rgb = np.concatenate(
         [
             (work / "features/rgb/pool5" / f"{v.name}.f16").read_bytes()
@@ -106,109 +79,16 @@ def test_each_cell_reads_its_own_layers(work, cell, x, motion):
 
 
 @pytest.mark.slow
-def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, monkeypatch):
-    uninterrupted = train.run(config(work, name="whole", data__order="epochs"))
-    honest, starts = train.train_batches, []
-
-    def interrupted(*args, start_step, **options):
-        starts.append(start_step)
-        for step, batch in enumerate(honest(*args, start_step=start_step, **options), start_step):
-            if step == 7 and len(starts) == 1:
-                os.kill(os.getpid(), signal.SIGTERM)
-            yield batch
-
-    monkeypatch.setattr(train, "train_batches", interrupted)
-    cfg = config(work, name="parts", data__order="epochs")
-    with pytest.raises(Stopped):
-        train.run(cfg)
-    with pytest.raises(FileError, match=r"config.json is missing; the stage train writes it"):
-        model_of(work, "parts")
-    resumed = train.run(cfg)
-    assert starts == [0, 7]
-    assert _same(_params(uninterrupted), _params(resumed))
-    assert (uninterrupted / "metrics.jsonl").read_bytes() == (
-        resumed / "metrics.jsonl"
-    ).read_bytes()
-
-
-@pytest.mark.slow
-def test_a_longer_run_that_was_stopped_is_not_finished(work, monkeypatch):
-    train.run(config(work, train__steps=2))
-    honest = train.train_batches
-
-    def interrupted(*args, **options):
-        os.kill(os.getpid(), signal.SIGTERM)
-        yield from honest(*args, **options)
-
-    monkeypatch.setattr(train, "train_batches", interrupted)
-    with pytest.raises(Stopped, match="after step 3"):
-        train.run(config(work, train__steps=9))
-    with pytest.raises(FileError, match=r"config.json is missing; the stage train writes it"):
-        model_of(work, "lstm-rgb")
-
-
-@pytest.mark.slow
 def test_four_devices_train_the_same(work):
     single, four = (
         train.run(config(work, name=str(count), train__devices=count, train__steps=4))
         for count in (1, 4)
     )
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), _params(single), _params(four)
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5),
+        params_of_run(single),
+        params_of_run(four),
     )
-
-
-def check_foreground(work, cfg):
-    """A run of a cell that attends keeps the axis; training again adds it to an earlier run."""
-    folder = work / "runs" / "alstm-rgb"
-    store = FeatureStore.open(work / "features/rgb/pool5")
-    axis = foreground_of_store(store, Dataset(CLASSES, listed_videos()).part("train"))
-    np.testing.assert_array_equal(model_of(work, "alstm-rgb").foreground.axis, axis.axis)
-    # An earlier version wrote no axis. Training again takes no step and adds it.
-    record = json.loads((folder / "config.json").read_text())
-    parameters = _params(folder)
-    entry = record.pop("foreground")
-    files.write_json(folder / "config.json", record, sealed=True)
-    (folder / "scores.npz").write_bytes(b"results of before")
-    assert model_of(work, "alstm-rgb").foreground is None
-    train.run(cfg)
-    assert json.loads((folder / "config.json").read_text())["foreground"] == entry
-    assert _same(_params(folder), parameters) and (folder / "scores.npz").exists()
-
-
-@pytest.mark.slow
-def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, capsys):
-    folder = train.run(config(work, name="run", train__steps=3))
-    # A cell without attention has no boxes, and so no foreground.
-    assert "foreground" not in json.loads((folder / "config.json").read_text())
-    for changed, words in (
-        ({"model__cell": "convlstm"}, "made with cell 'lstm'; expected 'convlstm'"),
-        ({"optim__learning_rate": 0.5}, "optim.learning_rate 0.01; expected 0.5"),
-        ({"data__order": "epochs"}, "data.order 'iid'; expected 'epochs'"),
-    ):
-        with pytest.raises(FileError, match=words):
-            train.run(change(config(work, name="run", train__steps=3), **changed))
-    (folder / "scores.npz").write_bytes(b"of step 3")
-    train.run(config(work, name="run", train__steps=3))
-    assert (folder / "scores.npz").exists()
-    train.run(config(work, name="run", train__steps=4))
-    # Scores of other parameters than the run has now would be shown as its own.
-    assert not (folder / "scores.npz").exists()
-    assert "goes on from step 3" in capsys.readouterr().out
-    # Without the folder of the last checkpoint the one before it is not taken silently.
-    shutil.rmtree(folder / "ckpt" / "4")
-    with pytest.raises(FileError, match=r"the checkpoint of step 4; it holds \[3\]"):
-        model_of(work, "run")
-    with pytest.raises(FileError, match=r"train.attention_entropy 0.0; expected 0.3"):
-        train.run(config(work, name="run", train__steps=4, train__attention_entropy=0.3))
-    alstm = config(work, "alstm", train__steps=1, train__attention_entropy=0.3)
-    train.run(alstm)
-    check_foreground(work, alstm)
-    with pytest.raises(FileError, match=r"train.attention_entropy 0.3; expected 0.0"):
-        train.run(config(work, "alstm", train__steps=1))
-    write_work(work, classes=("bend", "wave"))
-    with pytest.raises(FileError, match=r"classes \['bend', 'jack'\]; expected \['bend', 'wave'\]"):
-        train.run(config(work, name="run", train__steps=4))
 
 
 def test_the_best_on_the_validation_list_is_kept(work, monkeypatch):
@@ -221,7 +101,7 @@ def test_the_best_on_the_validation_list_is_kept(work, monkeypatch):
     with Checkpoints(folder / "best") as checkpoints:
         assert checkpoints.latest == best
         like = jax.eval_shape(make_model(model_of(work, "kept").config).init, jax.random.key(0))
-        assert _same(
+        assert same_leaves(
             checkpoints.restore_params(like, identity={})[0], model_of(work, "kept").params
         )
     with pytest.raises(ConfigError, match=r"keep is 'best' but data.validation is 0"):
@@ -285,24 +165,3 @@ def test_an_empty_list_is_named(work):
     save_dataset(work / "dataset.json", Dataset(CLASSES, videos))
     with pytest.raises(FileError, match="no videos of the part 'train'"):
         train.run(config(work))
-
-
-def test_a_training_that_goes_on_does_not_list_its_checkpoints(work, monkeypatch):
-    folder = train.run(config(work, train__steps=2))
-    left = folder / ".config.json.part-0123456789abcdef"
-    left.touch()
-    listed = noted_walks(monkeypatch)
-    train.run(config(work, train__steps=2))
-    assert listed == [folder] and not left.exists()
-
-
-def test_a_second_training_in_the_folder_is_refused_and_changes_nothing(work):
-    folder = train.run(config(work))
-    before = {path: path.read_bytes() for path in folder.glob("*.json*")}
-    with (
-        sole_writer(folder, "train"),
-        pytest.raises(FileError, match=f"train runs here already: process {os.getpid()} on "),
-    ):
-        train.run(config(work, train__steps=20))
-    assert {path: path.read_bytes() for path in folder.glob("*.json*")} == before
-    assert not (folder / ".lock").exists()

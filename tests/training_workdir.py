@@ -1,6 +1,10 @@
 """A work folder with random features of two classes that the stage `train` can learn from."""
 
+import json
+
+import jax
 import numpy as np
+import pytest
 
 from videolstm_jax.config import (
     DataConfig,
@@ -11,8 +15,11 @@ from videolstm_jax.config import (
     TrainConfig,
     change,
 )
+from videolstm_jax.core.model import make_model
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.workdir.dataset_json import save_dataset
 from videolstm_jax.workdir.layout import Workdir
@@ -79,3 +86,31 @@ def config(work, cell="lstm", **settings):
         train=TrainConfig(steps=12, log_every=3, save_every=5),
     )
     return change(cfg, **settings)
+
+
+@pytest.fixture(name="work")
+def prepared_work(tmp_path):
+    """A work folder of its own for each test."""
+    folder = tmp_path / "work"
+    write_work(folder)
+    return folder
+
+
+def model_of(work, name):
+    """The trained model of a run."""
+    return TrainedModel.of_run(Workdir(str(work)), name)
+
+
+def params_of_run(folder):
+    """The parameters in the last checkpoint of a run."""
+    record = json.loads((folder / "config.json").read_text())
+    like = jax.eval_shape(make_model(ModelConfig(**record["model"])).init, jax.random.key(0))
+    with Checkpoints(folder / "ckpt") as checkpoints:
+        return checkpoints.restore_params(like, identity={})[0]
+
+
+def same_leaves(a, b):
+    """Whether two trees have equal arrays."""
+    return all(
+        np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )

@@ -165,7 +165,8 @@ class ConnectedTeam(Team):
     def leave(self) -> None:
         """See `Team.leave`."""
         self.meet("the end")
-        # From here on a closed connection is no lost process, whether its farewell arrives or not.
+        # From here on a closed connection is no lost process, whether its closing message arrives
+        # or not.
         self._left.update(self._connections)
         for peer in self._connections:
             self._send(peer, "bye")
@@ -182,7 +183,7 @@ class ConnectedTeam(Team):
         try:
             while True:
                 message = self._connections[peer].receive(timeout=silence)
-                # Closed without a farewell: the process was killed, or has aborted.
+                # Closed without its closing message: the process was killed, or has aborted.
                 if message is None:
                     break
                 if message.kind == "bye":

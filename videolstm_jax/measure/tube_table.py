@@ -48,12 +48,12 @@ def tube_measure_table(summary: Mapping[str, Any], classes: Mapping[int, tuple[s
 
 def _recall(summary: Mapping[str, Any]) -> dict[str, float]:
     """Returns the recall at the thresholds that are shown."""
-    shown = {}
+    recall_of_threshold = {}
     # JSON has all nineteen thresholds, which a terminal has no space for.
     for iou, share in zip(summary["recall"]["iou"], summary["recall"]["recall"], strict=True):
         if str(iou) in _RECALL_SHOWN:
-            shown[str(iou)] = share
-    return shown
+            recall_of_threshold[str(iou)] = share
+    return recall_of_threshold
 
 
 def _percent(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from videolstm_jax.nn.hook import hook_network
-from videolstm_jax.nn.lite0 import lite0_network
+from videolstm_jax.nn.lite0_network import lite0_network
 from videolstm_jax.nn.vgg import vgg_network
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from flax.traverse_util import unflatten_dict
 
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.nn.lite0 import lite0_network
+from videolstm_jax.nn.lite0_network import lite0_network
 from videolstm_jax.nn.lite0_weights import installed_lite0_path, lite0_weights
 from videolstm_jax.nn.weight_files import read_weights
 

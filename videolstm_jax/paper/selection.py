@@ -12,7 +12,8 @@ from videolstm_jax.paper.request import (
     missing_paper_flags,
     require_paper_data,
 )
-from videolstm_jax.paper.rows import Row, find_paper_rows
+from videolstm_jax.paper.row_names import find_paper_rows
+from videolstm_jax.paper.rows import Row
 from videolstm_jax.presets import convnet_of
 
 _RANDOM = "random"

@@ -36,10 +36,10 @@ def choose_page_videos(
         # At least one mistake, also of one or two videos: they teach more than right answers.
         picked = _in_turns(wrong, max(1, count // 3))
     # Then every class that has no mistake among them shows one video, right if it has one.
-    shown = set(label[picked].tolist())
+    shown_labels = set(label[picked].tolist())
     rest = {}
     for index in right:
-        if index not in shown:
+        if index not in shown_labels:
             rest[index] = (right[index] or wrong[index])[:1]
     picked += _in_turns(rest, count - len(picked))
     # Then right answers in turns; mistakes fill the places for which there are not enough.

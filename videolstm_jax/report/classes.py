@@ -66,19 +66,21 @@ def class_bar_chart(
     # Unread videos count as wrong: they are in the total and not on the diagonal.
     total = counts.sum(axis=1) + unread
     accuracy = np.diag(counts) / np.maximum(total, 1)
-    shown = np.flatnonzero(total)
+    class_numbers = np.flatnonzero(total)
     title = "Accuracy of each class"
     # A hundred bars would be pages long, and most of them full.
     if len(classes) > MANY:
-        shown = shown[np.argsort(accuracy[shown], kind="stable")][:MANY]
-        title = f"The {len(shown)} classes with the lowest accuracy"
+        class_numbers = class_numbers[np.argsort(accuracy[class_numbers], kind="stable")][:MANY]
+        title = f"The {len(class_numbers)} classes with the lowest accuracy"
     mistakes_of_class = wrong_predictions_of_page(counts, classes)
     names, notes, mistakes = [], [], []
-    for index in shown:
+    for index in class_numbers:
         names.append(classes[index])
         notes.append(f"{int(counts[index, index])} of {int(total[index])}")
         mistakes.append(mistakes_of_class[index])
-    return charts.bar_chart(title, names, accuracy[shown].tolist(), notes, mistakes=mistakes)
+    return charts.bar_chart(
+        title, names, accuracy[class_numbers].tolist(), notes, mistakes=mistakes
+    )
 
 
 def confused_pairs_of_page(

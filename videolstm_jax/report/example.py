@@ -130,11 +130,11 @@ def _score_series(prediction: PredictedVideo, predicted: int, most: int) -> list
     label, of_pass = prediction.video.label, prediction.best_of_pass
     by_score = np.argsort(-prediction.scores.mean(0), kind="stable").tolist()
     # dict.fromkeys drops repeated classes and keeps the order.
-    shown = list(dict.fromkeys([label, predicted, *by_score]))[:most]
+    class_numbers = list(dict.fromkeys([label, predicted, *by_score]))[:most]
     other_colours = iter(OTHER_COLOURS)
     frames = np.arange(len(prediction.scores))
     series = []
-    for index in shown:
+    for index in class_numbers:
         roles = []
         if index == label:
             colour = TRUE_COLOUR

@@ -38,11 +38,11 @@ def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
 
 def _shortened(config: Mapping[str, Any]) -> dict[str, Any]:
     """The same with the number of training videos in place of their names: there may be 10,000."""
-    shown = dict(config)
-    if shown.get("trained_on"):
-        count = len(shown["trained_on"]["videos"])
-        shown["trained_on"] = {**shown["trained_on"], "videos": f"{count} names"}
-    return shown
+    short_config = dict(config)
+    if short_config.get("trained_on"):
+        count = len(short_config["trained_on"]["videos"])
+        short_config["trained_on"] = {**short_config["trained_on"], "videos": f"{count} names"}
+    return short_config
 
 
 _BASELINES = {"nearest-motion": "flow", "nearest-size": "width, height, length"}

@@ -58,35 +58,34 @@ def find_hdf5_dataset(root: Any, name: str) -> Any:
         return None
     if not isinstance(link, h5py.HardLink):
         raise FileError(f"{name} is a link; expected its numbers here")
-    item = root[name]
-    if not isinstance(item, h5py.Dataset):
+    dataset = root[name]
+    if not isinstance(dataset, h5py.Dataset):
         return None
-    check_hdf5_dataset(name, item)
-    return item
+    check_hdf5_dataset(name, dataset)
+    return dataset
 
 
-def check_hdf5_dataset(path: str, item: Any) -> None:
+def check_hdf5_dataset(path: str, dataset: Any) -> None:
     """Raises FileError where the numbers of an array lie elsewhere, or cannot be in the file.
 
     Args:
       path: of the array within the file.
-      item: an `h5py.Dataset`.
+      dataset: an `h5py.Dataset`.
     """
-    if item.external or item.is_virtual:
+    if dataset.external or dataset.is_virtual:
         raise FileError(f"{path} lies in another file; expected its numbers here")
-    largest = item.id.get_storage_size()
+    largest = dataset.id.get_storage_size()
     chunk = 0
-    if item.chunks:
-        chunk = math.prod(item.chunks) * item.dtype.itemsize
+    if dataset.chunks:
+        chunk = math.prod(dataset.chunks) * dataset.dtype.itemsize
         # Only arrays in chunks can be packed. One without any stored chunk is all fill values.
         if largest:
             largest = SMALL_BYTES + _MOST_EXPANSION * largest
     # Checked before reading, so that a damaged shape does not fill the memory. A chunk is unpacked
     # as a whole, and may be larger than the array.
-    if max(item.nbytes, chunk if item.nbytes else 0) > largest:
-        raise FileError(
-            f"{path} has the shape {list(item.shape)}, more than the file can hold; it is damaged"
-        )
+    if max(dataset.nbytes, chunk if dataset.nbytes else 0) > largest:
+        shape = list(dataset.shape)
+        raise FileError(f"{path} has the shape {shape}, more than the file can hold; it is damaged")
 
 
 def most_hdf5_bytes(size: int) -> int:

@@ -96,10 +96,10 @@ class _AllowedName:
     def __call__(self, *arguments: Any) -> Any:
         for argument in arguments:
             self.budget.spend(argument)
-        result = self.stand_in(*arguments)
-        if isinstance(result, _Array):
-            result.budget = self.budget
-        return result
+        plain_object = self.stand_in(*arguments)
+        if isinstance(plain_object, _Array):
+            plain_object.budget = self.budget
+        return plain_object
 
     def __setstate__(self, state: object) -> None:
         raise FileError(f"sets the state of {self.name}; expected plain arrays, numbers and text")

@@ -74,8 +74,8 @@ def score_file_texts(path: str, field: str, raw_texts: Any) -> tuple[str, ...]:
     if isinstance(raw_texts, np.ndarray) and raw_texts.dtype.kind in "US" and raw_texts.ndim:
         raw_texts = raw_texts.ravel().tolist()
     if not isinstance(raw_texts, list | tuple):
-        shown = _shown(raw_texts)
-        raise FileError(f"{path}: {field} is {shown}; expected a list (or cell) of texts")
+        value_text = _shown(raw_texts)
+        raise FileError(f"{path}: {field} is {value_text}; expected a list (or cell) of texts")
     texts = []
     for row, raw_text in enumerate(raw_texts):
         text = raw_text
@@ -151,8 +151,8 @@ def score_file_training_marks(path: str, marks: Any, videos: int) -> NDArray | N
         marks = np.array(marks, bool)
     is_array = isinstance(marks, np.ndarray) and marks.dtype.kind in "biu"
     if not is_array or marks.size != videos:
-        shown = _shown(marks)
-        raise FileError(f"{path}: trained is {shown}; expected {videos} times true or false")
+        value_text = _shown(marks)
+        raise FileError(f"{path}: trained is {value_text}; expected {videos} times true or false")
     return marks.reshape(videos).astype(bool)
 
 

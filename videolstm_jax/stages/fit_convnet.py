@@ -31,7 +31,7 @@ from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, network_picture_fit
 from videolstm_jax.sealed_json import SEAL, json_sha256
-from videolstm_jax.train.checkpoints.checkpoint import latest_checkpoint_step
+from videolstm_jax.train.checkpoints.last_checkpoint import latest_checkpoint_step
 from videolstm_jax.train.identity import training_identity_of_convnet
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate_on_mesh

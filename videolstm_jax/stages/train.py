@@ -20,7 +20,10 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import list_record, trained_on_of
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.results.evaluated import is_result, remove_results
-from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_checkpoint_step
+from videolstm_jax.train.checkpoints.last_checkpoint import (
+    checkpoint_folder,
+    latest_checkpoint_step,
+)
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate_on_mesh
 from videolstm_jax.train.numerics.divergence import print_divergence

@@ -13,7 +13,8 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import read_json_object, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
-from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, checkpoint_folder
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.last_checkpoint import checkpoint_folder
 from videolstm_jax.trained.foreground import foreground_of_record
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.localize_settings import localize_settings_of_run

@@ -16,6 +16,7 @@ from videolstm_jax.files import write_bytes
 from videolstm_jax.lock.file_writer import file_writer
 from videolstm_jax.paper import listing, rows
 from videolstm_jax.paper.request import Request, paper_request_of
+from videolstm_jax.paper.row_names import find_paper_rows
 from videolstm_jax.paper.selection import (
     paper_selection_notes,
     require_paper_weights,
@@ -99,7 +100,7 @@ def _define_cluster(flag_values: flags.FlagValues) -> None:
 def main(cfg: RunConfig, names: list[str]) -> None:
     """Lists, shows, plans, writes or runs rows."""
     values = flags.FLAGS
-    chosen = rows.find_paper_rows(names)
+    chosen = find_paper_rows(names)
     width = shutil.get_terminal_size().columns
     # Before the request is made: a list needs no videos, and shows what a request could name.
     if values["list"].value:

@@ -62,14 +62,14 @@ def shown_frame_view(
     size = frame.shape[1], frame.shape[0]
     # Everything is brought to the shown size before it is drawn: lines and text drawn on small
     # frames would be enlarged to blocks.
-    shown = overlay.picture_display_size(*size, side)
-    view = FrameView(overlay.resized_frame_picture(frame[None], shown)[0], None, None, None)
+    display_size = overlay.picture_display_size(*size, side)
+    view = FrameView(overlay.resized_frame_picture(frame[None], display_size)[0], None, None, None)
     if heat is not None:
-        view = view._replace(saliency=heat(shown[::-1]))
+        view = view._replace(saliency=heat(display_size[::-1]))
     if detections is not None:
-        view = view._replace(detections=overlay.scaled_to_shown(detections, size, shown))
+        view = view._replace(detections=overlay.scaled_to_shown(detections, size, display_size))
     if truth is not None:
-        view = view._replace(truth=overlay.scaled_to_shown(truth, size, shown))
+        view = view._replace(truth=overlay.scaled_to_shown(truth, size, display_size))
     return view
 
 

@@ -63,9 +63,12 @@ def resized_frame_picture(frames: np.ndarray, size: tuple[int, int]) -> np.ndarr
     return np.stack(pictures)
 
 
-def scaled_to_shown(boxes: np.ndarray, size: tuple[int, int], shown: tuple[int, int]) -> np.ndarray:
-    """Scales boxes [n, 4] from a frame of `size` (W, H) to the same frame at `shown` (W', H')."""
-    return np.asarray(boxes, float) * (np.array(shown * 2, float) / np.array(size * 2, float))
+def scaled_to_shown(
+    boxes: np.ndarray, size: tuple[int, int], display_size: tuple[int, int]
+) -> np.ndarray:
+    """Scales boxes [n, 4] of a frame of `size` (W, H) to that frame at `display_size` (W', H')."""
+    factors = np.array(display_size * 2, float) / np.array(size * 2, float)
+    return np.asarray(boxes, float) * factors
 
 
 def draw_boxes_on_picture(

@@ -102,9 +102,9 @@ class _Timeline(NamedTuple):
         thickness = max(1, round(self.size / 8))
         for column in reversed(range(len(self.lines.names))):  # the best class lies on top
             self._line(column, thickness)
-        shown = len(self.lines.values) * self.lines.stride
-        if 0 < shown < self.lines.length:
-            now = self._x(self.lines.start + shown - 1)
+        filled_frames = len(self.lines.values) * self.lines.stride
+        if 0 < filled_frames < self.lines.length:
+            now = self._x(self.lines.start + filled_frames - 1)
             self.pen.line((now, y0, now, y1), fill=FAINT, width=max(1, thickness // 2))
 
     def _x(self, frame: float) -> float:

@@ -266,36 +266,6 @@ class Checkpoints:
         return step
 
 
-def checkpoint_folder(keep: str) -> str:
-    """The folder, in that of a run, with the parameters that are its result; see `train.keep`."""
-    # With `best` the last checkpoint is there too, to go on from; it is not the result.
-    return "ckpt" if keep == "last" else "best"
-
-
-def latest_checkpoint_step(folder: PathLike) -> int | None:
-    """The step of the last complete checkpoint in a folder."""
-    with Checkpoints(folder, create=False) as checkpoints:
-        return checkpoints.latest
-
-
-def load_checkpoint_params(
-    folder: PathLike, like: PyTree, *, identity: Mapping[str, Any] | None = None
-) -> PyTree:
-    """The parameters of the last checkpoint in a folder.
-
-    Args:
-      folder: of the checkpoints.
-      like: parameters, or their `jax.ShapeDtypeStruct`.
-      identity: what the checkpoint must agree with, such as `{"cell": "alstm"}`.
-
-    Raises:
-      FileError: as `Checkpoints.restore`.
-    """
-    with Checkpoints(folder, create=False) as checkpoints:
-        params, _ = checkpoints.restore_params(like, identity=identity or {})
-    return params
-
-
 def _placed(leaf: np.ndarray, like: Any) -> Any:
     """The array on the devices of `like`; on the default one where that names none."""
     return array_placed_on_mesh(leaf, getattr(like, "sharding", None))
