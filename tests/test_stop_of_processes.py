@@ -40,6 +40,39 @@ def test_all_stop_within_one_step_of_a_signal(tmp_path, place, count):
     assert {path.name for path in (run / "ckpt").iterdir()} == {"5", str(STEP + 1)}
 
 
+SIGNAL_AT_START = """
+import os
+import signal
+import time
+
+import jax
+
+initialize = jax.distributed.initialize
+
+
+def signalled(service, count, index, **settings):
+    initialize(service, count, index, **settings)
+    if index == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+
+jax.distributed.initialize = signalled
+"""
+"""Python runs a module of the name sitecustomize before the command."""
+
+
+def test_a_signal_while_jax_starts_is_told_to_all(tmp_path):
+    work = tmp_path / "work"
+    write_work(work)
+    (tmp_path / "sitecustomize.py").write_text(SIGNAL_AT_START)
+    environ = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    pod = start_pod(tmp_path / "pod", words("train", work), more_environ=environ)
+    assert pod.statuses() == [75, 75], pod.errors(0) + pod.errors(1)
+    assert pod.errors(0) == "error: process 1 of 2 was stopped; the same command goes on\n"
+    assert pod.errors(1).endswith("stopped; the same command goes on\n")
+
+
 @pytest.mark.parametrize("number", ENDS)
 def test_all_processes_of_prepare_end(tmp_path, number):
     cfg = tiny(write_videos(tmp_path / "videos"), data__mirrored=False)

@@ -99,11 +99,12 @@ def processes_of_command(
         _start_lone_watchdog(config)
         yield processes
         return
+    # A signal may come as soon as the processes have met.
+    stopping.call_before_command_ends(_status_of_stop)
     line = start.join_processes(processes, config, name, cfg)
     print(line, flush=True)
     team.current_team().before_end(release_held_locks)
     team.current_team().before_end(end_decoding_at_signal)
-    stopping.call_before_command_ends(_status_of_stop)
     with _output_of_first():
         yield processes
     start.leave_processes()

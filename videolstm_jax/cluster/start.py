@@ -44,6 +44,8 @@ def join_processes(
     facts = {"command": command, "cluster.watchdog": setting_text(config.watchdog)}
     facts |= {**code_versions_of_process(), **own_modules_of_process(cfg), **_settings(cfg)}
     joined_team, service = meet_processes(processes, config, facts)
+    # Before JAX starts, which takes a while: whatever ends this process meanwhile is told to all.
+    team.join_team(joined_team)
     if config.watchdog:
         start_watchdog(joined_team, config.stall)
         # Longer than any limit of the watchdog, also where the user's is long: a process that
@@ -53,7 +55,6 @@ def join_processes(
         # Without a watchdog no process tells the others that it goes on.
         joined_team.longest_wait = math.inf
     _start_jax(processes, service)
-    team.join_team(joined_team)
     import jax
 
     own_devices, all_devices = jax.local_device_count(), jax.device_count()
