@@ -10,12 +10,12 @@ from typing import Any
 import jax
 
 from benchmarks import command_line, ladder, record
-from benchmarks.ladder import real_sets, reasons, sets, tables, variants
+from benchmarks.ladder import published, real_sets, reasons, sets, tables, variants
 from benchmarks.ladder.runs import RUNS, SEEDS, ladder_rows, names_of_test, train_all
 from benchmarks.real_data.rows import as_record
 from videolstm_jax.workdir.layout import Workdir
 
-TASKS = ("stick", "reasons", "flow", *real_sets.REAL_SETS, "table")
+TASKS = ("stick", "reasons", "flow", "published", *real_sets.REAL_SETS, "table")
 
 
 def main() -> None:
@@ -36,6 +36,9 @@ def main() -> None:
         figures = reasons.run(options.workdir, stop)
     elif options.task in real_sets.REAL_SETS:
         figures = real_sets.run(options.task, options.data, options.workdir, stop)
+    elif options.task == "published":
+        seeds = published.SEEDS[: options.seeds]
+        figures = published.run(options.workdir, options.demo, seeds, stop)
     else:
         sets.make_features("hard", options.workdir, options.demo)
         figures = variants.run(sets.settings_of("hard", options.workdir), stop)
@@ -73,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--sets", nargs="+", default=list(RUNS), choices=list(RUNS), help="of `stick`; default: all"
     )
-    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="of each model; default: 5")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="of each model; default: all")
     parser.add_argument("--page", default="", help="a page whose marked tables are made anew")
     options = parser.parse_args()
     if options.task != "table" and not options.workdir:

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.ladder import reasons
 from benchmarks.ladder.names import WORDS, title
+from benchmarks.ladder.published import published_table
 from benchmarks.ladder.table4 import fusion_tables
 from benchmarks.real_data.rows import (
     Row,
@@ -104,9 +105,7 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
         pairs = [(title(row), title(baseline)) for row, baseline in changed["pairs"]]
         tables["changed"] = accuracy_table(_titled(rows_of(changed["rows"])))
         tables["reasons"] = difference_table(_titled(rows), pairs)
-    flow = _read(folder / "ladder_flow.json")
-    if flow:
-        tables["flow"] = change_table(rows_of(flow["rows"]))
+    tables |= _hard_tables(folder)
     for name, words in REAL_SETS.items():
         rows = _real_rows(folder / f"{name}.json")
         if rows:
@@ -119,6 +118,16 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
         of_files = [rows_of(figures["rows"]) for figures in results if figures]
         if of_files:
             tables[name] = fusion_tables(of_files)
+    return tables
+
+
+def _hard_tables(folder: pathlib.Path) -> dict[str, str]:
+    """The tables of VideoLSTM on flow of hard clips, at the sizes of the ladder and of the page."""
+    tables: dict[str, str] = {}
+    for name, table_of in (("flow", change_table), ("published", published_table)):
+        figures = _read(folder / f"ladder_{name}.json")
+        if figures:
+            tables[name] = table_of(rows_of(figures["rows"]))
     return tables
 
 

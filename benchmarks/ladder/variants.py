@@ -62,10 +62,14 @@ def run(settings: Settings, stop: float = float("inf")) -> dict[str, Any]:
     }
 
 
-def changed_runs() -> dict[str, Run]:
-    """A run for every change, by the name of the change."""
+def changed_runs(changes: Mapping[str, Mapping[str, Any]] = CHANGES) -> dict[str, Run]:
+    """A run for every change, by the name of the change.
+
+    Args:
+      changes: the changed settings by name.
+    """
     runs = {}
-    for name, overrides in CHANGES.items():
+    for name, overrides in changes.items():
         folder = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
         runs[name] = Run(f"flow-{folder}", "videolstm", "flow", overrides)
     return runs
