@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from benchmarks.real_data import ut_flow_backbones
-from benchmarks.real_data.rows import Row
 from videolstm_jax.presets import Settings
 from videolstm_jax.types import Dataset, Scores, Video
 from videolstm_jax.workdir.dataset_json import load_dataset, save_dataset
@@ -51,30 +50,49 @@ def fitted_configs(monkeypatch):
     return configs
 
 
-def test_each_fold_is_fitted_once_with_the_backbone_of_its_row(folds, fitted_configs, tmp_path):
-    for overrides in ut_flow_backbones.BACKBONES.values():
-        root = str(tmp_path / f"flow-{len(fitted_configs)}")
-        for _ in range(2):
-            for fold in folds:
-                ut_flow_backbones._fitted_fold(fold, root, overrides)
-    small, _, lite0, _ = fitted_configs
+@pytest.fixture
+def trained_configs(monkeypatch):
+    """The configurations of the trainings, none of which has scores when it ends."""
+    configs = []
+    monkeypatch.setattr(ut_flow_backbones, "_training", lambda settings, root: settings)
+    monkeypatch.setattr(
+        ut_flow_backbones, "train_and_score", lambda cfg, stop: configs.append(cfg) or False
+    )
+    return configs
+
+
+def right_of_seed(folds, root, backbone, seed=0, stop=float("inf")):
+    return ut_flow_backbones._right_of_seed(folds, str(root), backbone, seed, stop)
+
+
+def test_each_fold_is_fitted_once_with_the_backbone_of_its_row(
+    folds, fitted_configs, trained_configs, tmp_path
+):
+    for backbone in ut_flow_backbones.BACKBONES:
+        for seed in (0, 0, 1):
+            right_of_seed(folds, tmp_path, backbone, seed)
+    small, _, small_of_seed_1, _, lite0, *others = fitted_configs
+    assert len(others) == 3
     assert small.data.stream == lite0.data.stream == "flow"
     assert (small.convnet.backbone, small.convnet.train_layers) == ("vgg", "all")
     assert (lite0.convnet.backbone, lite0.convnet.train_layers) == ("lite0", "block16")
+    assert [small.seed, small_of_seed_1.seed] == [0, 1]
+    assert small.workdir != small_of_seed_1.workdir
     flow = pathlib.Path(Workdir(lite0.workdir).flow)
     assert flow.resolve() == tmp_path / "fold-0" / "flow"
 
 
-def test_a_backbone_that_was_fitted_has_its_own_row(folds, fitted_configs, tmp_path, monkeypatch):
-    monkeypatch.setattr(ut_flow_backbones, "_training", lambda settings, root: settings)
-    monkeypatch.setattr(ut_flow_backbones, "train_and_score", lambda cfg, stop: None)
-    monkeypatch.setattr(ut_flow_backbones, "scores_path", lambda cfg: tmp_path / "missing")
-    (backbone, overrides), *_ = ut_flow_backbones.BACKBONES.items()
-    root = str(tmp_path / "small")
-    fitted = [ut_flow_backbones._fitted_fold(fold, root, overrides) for fold in folds]
-    rows: dict[str, Row] = {}
-    ut_flow_backbones._add_rows(rows, backbone, root, fitted, list(NAMES), 0.0)
+def test_a_backbone_that_was_fitted_has_its_own_row(
+    folds, fitted_configs, trained_configs, tmp_path
+):
     # VideoLSTM has no scores yet, so that it has no row.
-    assert {name: row.right.tolist() for name, row in rows.items()} == {
-        "ConvNet, flow, small network": [[True, True]]
+    assert right_of_seed(folds, tmp_path, "small network") == {
+        "ConvNet, flow, small network": {"a/0": True, "b/1": True}
     }
+    assert len(trained_configs) == 2
+
+
+def test_a_fold_that_has_no_time_leaves_no_row(folds, fitted_configs, trained_configs, tmp_path):
+    right_of_seed(folds[:1], tmp_path, "small network")
+    assert right_of_seed(folds, tmp_path, "small network", stop=0.0) == {}
+    assert len(fitted_configs) == 1
