@@ -6,6 +6,7 @@ import pytest
 from benchmarks.real_localisation.cells import flow_patches
 from benchmarks.real_localisation.overlaps import Measured, as_record, text
 from benchmarks.real_localisation.read_outs import otsu, otsu_tube
+from benchmarks.real_localisation.tasks import clips_of, first_of_each_class, performers_held_out
 from videolstm_jax.types import Tube, Video
 
 VIDEO = Video("Run/a", "a.mp4", 0, "test", "g01", 4, 40, 40, 25.0)
@@ -56,3 +57,31 @@ def test_rows_are_compared_with_the_baselines_by_name(tmp_path):
     assert rows["half"]["videos"] == [pytest.approx(0.25), 1]
     assert rows["half"]["minus_mean_training_box"][0] == pytest.approx(-0.375)
     assert text([-0.0381, -0.0553, 0.0211], "+") == "-.038 (-.055 to +.021)"
+
+
+def test_recurrent_models_may_train_on_more_clips_than_the_axis():
+    videos = []
+    for label in (0, 1):
+        for number in range(4):
+            part = "test" if number == 3 else "train"
+            videos.append(VIDEO._replace(name=f"{label}/{number}", label=label, part=part))
+    (fold,) = first_of_each_class(train=1, test=1, recurrent=2)(videos)
+    names = {}
+    for field in ("train", "test", "boxed", "recurrent"):
+        names[field] = [video.name for video in getattr(fold, field)]
+    assert names == {
+        "train": ["0/0", "1/0"],
+        "test": ["0/3", "1/3"],
+        "boxed": ["0/0", "0/1", "0/2", "1/0", "1/1", "1/2"],
+        "recurrent": ["0/0", "0/1", "1/0", "1/1"],
+    }
+    # Maps are extracted of every clip that some model reads, once.
+    used = [video.name for video in clips_of([fold])]
+    assert sorted(used) == ["0/0", "0/1", "0/3", "1/0", "1/1", "1/3"]
+
+
+def test_recurrent_models_of_a_performer_fold_train_on_the_clips_of_the_axis():
+    videos = [VIDEO._replace(name=f"Run/{group}", group=group) for group in ("p0", "p1")]
+    folds = performers_held_out(videos)
+    assert [fold.recurrent == fold.train == fold.boxed for fold in folds] == [True, True]
+    assert [[video.group for video in fold.recurrent] for fold in folds] == [["p1"], ["p0"]]

@@ -81,7 +81,11 @@ def run(name: str, workdir: str, data: str, seeds: Sequence[int], stop: float) -
     trained = _add_cells(measured, settings, sources, folds, seeds, stop)
     return {
         "cost_of_a_frame": _cost(cfg, pathlib.Path(workdir) / "cost.json"),
-        "clips": {"train": len(folds[0].train), "test": sum(len(fold.test) for fold in folds)},
+        "clips": {
+            "train": len(folds[0].train),
+            "recurrent": len(folds[0].recurrent),
+            "test": sum(len(fold.test) for fold in folds),
+        },
         "folds": len(folds),
         "settings": cells.TRAINING,
         "trained": trained,

@@ -91,7 +91,7 @@ def fold_settings(
     settings = settings.override(**TRAINING, workdir=folder, data__hold_out="")
     work = Workdir(folder)
     listed = []
-    for part, videos in (("train", fold.train), ("test", fold.test)):
+    for part, videos in (("train", fold.recurrent), ("test", fold.test)):
         listed += [video._replace(part=part) for video in videos]
     dataset = Dataset(load_dataset(sources.work.dataset).classes, tuple(listed))
     if not work.dataset.exists():
