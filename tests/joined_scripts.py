@@ -1,32 +1,29 @@
 """Processes without JAX that meet and run one script, to see how all of them end."""
 
 import os
-import socket
 import subprocess
 import sys
 
 from command_line import ROOT
 
+from videolstm_jax.cluster.ports import port_of, reserve_port
+
 # Each has `index`, `case` and `team` then; the watchdog lets a step take half a second.
 START = """
 import os, signal, sys, time
 from videolstm_jax.cluster import watchdog as watching
+from videolstm_jax.cluster.connected_team import ConnectedTeam
 from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.cluster.meeting import meet_processes
 from videolstm_jax.cluster.watchdog import start_watchdog, watchdog
 from videolstm_jax.config import ClusterConfig
 index, case = int(sys.argv[1]), sys.argv[4]
 place = Processes(index, int(sys.argv[3]), "127.0.0.1:" + sys.argv[2], "test")
-team, _ = meet_processes(place, ClusterConfig(wait=60, heartbeat=1), {})
+team = ConnectedTeam(place.index, place.count, 1)
+meet_processes(team, place, ClusterConfig(wait=60), {}, 1)
 team.before_end(lambda: print("callback", flush=True))
 start_watchdog(team, 0.5)
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ends_of(script, case, *, count=3, without=()):
@@ -41,7 +38,8 @@ def ends_of(script, case, *, count=3, without=()):
     Returns:
       (status, output, errors) of each process but those of `without`.
     """
-    port = str(free_port())
+    reservation = reserve_port()
+    port = str(port_of(reservation))
     running = []
     for index in range(count):
         command = [sys.executable, "-c", START + script, str(index), port, str(count), case]
@@ -56,6 +54,7 @@ def ends_of(script, case, *, count=3, without=()):
                 ends.append((process.returncode, out, errors))
         return ends
     finally:
+        reservation.close()
         for process in running:
             process.kill()
             process.communicate()

@@ -27,6 +27,8 @@ FLAGS = (
 )
 # An end that nobody plans must come within the heartbeat and these seconds.
 HEARTBEAT, SOON = 5, 5
+SLOWER = 10
+"""Seconds more for processes that share a busy machine."""
 ENDLESS = ("--train.steps=1000000", f"--cluster.heartbeat={HEARTBEAT}")
 
 

@@ -24,6 +24,8 @@ class RunningPod:
 
     running: list[subprocess.Popen]
     folder: pathlib.Path
+    local_pod: LocalPod
+    """It keeps the port."""
 
     def output(self, index):
         return (self.folder / f"{index}.out").read_text()
@@ -87,7 +89,7 @@ def start_pod(folder, words, *, count=2, only=None, extra=(), environs=None, mor
             running.append(
                 subprocess.Popen(command, env=environ, cwd=ROOT, stdout=out, stderr=errors)
             )
-    pod = RunningPod(running, folder)
+    pod = RunningPod(running, folder, local_pod)
     _started.append(pod)
     return pod
 

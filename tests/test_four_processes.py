@@ -8,6 +8,7 @@ import pytest
 from pod_trainings import (
     ENDLESS,
     HEARTBEAT,
+    SLOWER,
     SOON,
     assert_same_evaluation,
     assert_same_training,
@@ -22,9 +23,6 @@ pytestmark = pytest.mark.slow
 # Two validation and two test videos: two of the four processes have none.
 BEST = {"data__validation": 0.2, "train__keep": "best"}
 BEST_FLAGS = ("--data.validation=0.2", "--train.keep=best", "--train.steps=12")
-
-# Seconds: four processes that end on two cores wait for each other.
-SLOWER = 10
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from videolstm_jax import pipeline
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import VideoError
 from videolstm_jax.pipeline import plan
+from videolstm_jax.train.signals import training_stop_signals
 from videolstm_jax.video import encode, guard
 
 # Python runs a module called sitecustomize at its start: workers that read films get one where
@@ -131,6 +132,19 @@ def interrupted(command, environment, folder, **options):
 def test_a_training_takes_one_signal_once():
     done = subprocess.run([sys.executable, "-c", NOTED], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "2\n15\nat once\n", "")
+
+
+def test_a_signal_of_which_a_training_has_not_asked_comes_behind_it():
+    # A session that was started in the background ignores Ctrl-C.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), training_stop_signals():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    with training_stop_signals() as first_signal:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert first_signal() == signal.SIGTERM
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)

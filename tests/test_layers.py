@@ -71,6 +71,7 @@ MEET = {
     ("folders", "durable"),
     ("folders", "files"),
     ("folders", "sealed_json"),
+    ("cluster", "interrupts"),
     ("lock", "cluster"),
     ("lock", "files"),
     ("lock", "folders"),

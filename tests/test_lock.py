@@ -104,6 +104,23 @@ def test_a_process_that_another_thread_ends_removes_its_locks(tmp_path):
     release_held_locks()
 
 
+@pytest.mark.parametrize("ends_by", ["a signal", "another thread"])
+def test_a_lock_that_was_claimed_just_before_the_end_is_removed(tmp_path, monkeypatch, ends_by):
+    claim = local._claim
+
+    def claim_and_end(*arguments):
+        claim(*arguments)
+        if ends_by == "another thread":
+            release_held_locks()
+            assert not (tmp_path / "run" / ".lock").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "_claim", claim_and_end)
+    with pytest.raises(KeyboardInterrupt), sole_writer(tmp_path / "run", "train"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_lock_that_two_threads_remove_is_gone(tmp_path):
     path = owner_file(tmp_path)
     with path.open("rb") as file:

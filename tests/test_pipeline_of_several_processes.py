@@ -13,6 +13,7 @@ from videolstm_jax.cluster import team
 from videolstm_jax.cluster.first_process import run_in_first_process
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError
+from videolstm_jax.interrupts import Interrupted
 from videolstm_jax.pipeline import runner
 from videolstm_jax.presets import Settings
 from videolstm_jax.workdir.layout import Workdir
@@ -56,6 +57,21 @@ def test_the_first_process_works_as_if_it_were_alone():
         assert team.current_team() is first and first.labels == ["fuse"]
     finally:
         team.join_team(team.ALONE)
+
+
+def test_a_signal_that_comes_as_the_work_begins_is_told_to_the_others(monkeypatch):
+    honest, teams = team.join_team, []
+
+    def join_and_signal(joined):
+        honest(joined)
+        teams.append(joined)
+        if joined is team.FIRST_ALONE:
+            raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(team, "join_team", join_and_signal)
+    with pytest.raises(Interrupted):
+        run_in_first_process("fuse", team.current_team)
+    assert teams == [team.FIRST_ALONE, team.ALONE]
 
 
 @pytest.mark.slow

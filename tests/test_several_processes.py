@@ -11,6 +11,7 @@ import pytest
 from pod_trainings import (
     ENDLESS,
     HEARTBEAT,
+    SLOWER,
     SOON,
     assert_same_evaluation,
     assert_same_training,
@@ -92,7 +93,7 @@ def test_a_signal_to_one_stops_all_with_a_checkpoint(work, tmp_path, number):
     pod.send(1, number)
     # 75 asks schedulers to start the command again.
     assert pod.statuses() == [75, 75], pod.errors(0)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 10 + SLOWER
     for index in (0, 1):
         assert pod.errors(index).startswith("stopped after step ")
         assert len(pod.errors(index).splitlines()) == 1
@@ -111,7 +112,7 @@ def test_a_killed_process_ends_the_other_one(work, tmp_path, index):
     began = time.monotonic()
     pod.send(index, signal.SIGKILL)
     statuses = pod.statuses()
-    assert time.monotonic() - began < HEARTBEAT + SOON
+    assert time.monotonic() - began < HEARTBEAT + SOON + SLOWER
     other = 1 - index
     assert statuses[index] == -signal.SIGKILL
     message = f"error: process {index} of 2 has ended without a word\n"
@@ -131,7 +132,7 @@ def test_a_silent_process_ends_the_other_one(work, tmp_path):
     began = time.monotonic()
     pod.send(1, signal.SIGSTOP)
     assert pod.running[0].wait(60) == 75
-    assert time.monotonic() - began < 6 * HEARTBEAT + SOON
+    assert time.monotonic() - began < 6 * HEARTBEAT + SOON + SLOWER
     assert pod.errors(0) == "error: process 1 of 2 has given no sign of life for 30 s\n"
     pod.end()
 

@@ -1,6 +1,7 @@
 """A training that stands still ends with its stacks, in one process and in several."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,10 @@ from training_workdir import write_work
 pytestmark = pytest.mark.slow
 
 SLOWER = 30
-"""Seconds more for processes that share a busy machine."""
+"""Seconds more for processes that share a busy machine.
+
+There a watchdog looks late, and counts up to a second more than the limit.
+"""
 TESTS = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
 CELL = "--model.cell=hanging_cell:CELL"
 
@@ -32,8 +36,9 @@ def test_a_step_that_hangs_ends_all_with_their_stacks(work, tmp_path):
     began = time.monotonic()
     assert pod.statuses() == [75, 75], pod.errors(0)
     assert time.monotonic() - began < 8 + SLOWER
+    message = r" of 2 has been at a step for (8|9) s; the limit is 8 s\. Each"
     for index in (0, 1):
-        assert " of 2 has been at a step for 8 s; the limit is 8 s. Each" in pod.errors(index)
+        assert re.search(message, pod.errors(index))
         assert "in _run_steps" in pod.errors(index)
     assert "in fill_or_stand_still" in pod.errors(1)
     assert not (work / "runs" / "hanging_cell-rgb" / ".lock").exists()
@@ -46,7 +51,8 @@ def test_a_process_that_hangs_before_the_first_step_is_named(work, tmp_path):
     # Process 0 waits for the other one meanwhile, and is not the one that is named.
     assert pod.statuses() == [75, 75], pod.errors(0) + pod.errors(1)
     for index in (0, 1):
-        assert "error: process 1 of 2 has been at reading its inputs for 10 s" in pod.errors(index)
+        message = r"error: process 1 of 2 has been at reading its inputs for (10|11) s"
+        assert re.search(message, pod.errors(index))
     assert "in never_checked" in pod.errors(1)
 
 

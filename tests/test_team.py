@@ -7,24 +7,47 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from joined_scripts import ends_of, free_port
+from joined_scripts import ends_of
 
+from videolstm_jax.cluster.connected_team import ConnectedTeam
 from videolstm_jax.cluster.detect import Processes
-from videolstm_jax.cluster.meeting import meet_processes
+from videolstm_jax.cluster.meeting import _connected, meet_processes
+from videolstm_jax.cluster.ports import port_of, reserve_port
 from videolstm_jax.cluster.team import ALONE, difference_of_processes
+from videolstm_jax.cluster.wire import Connection
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
 
 
-def met(count, facts=({},) * 9, indexes=None, counts=None, wait=20.0):
-    """The teams of `count` processes, or the message of the error of each."""
-    port = free_port()
+@pytest.fixture
+def port():
+    """A port that no other test takes meanwhile."""
+    with reserve_port() as reservation:
+        yield port_of(reservation)
 
-    def join(index):
-        own = (indexes or range(count))[index]
-        processes = Processes(own, (counts or [count] * count)[index], f"127.0.0.1:{port}", "test")
+
+class ThreadTeam(ConnectedTeam):
+    """A process that is a thread here: its end must not be that of all."""
+
+    def _end(self, message, status, *, stacks=False, sender=None):
+        raise ConfigError(message)
+
+
+def meet(index, count, port, wait, facts=None):
+    """Meets the other processes as one of them; returns its team."""
+    team = ThreadTeam(index, count, heartbeat=20.0)
+    processes = Processes(index, count, f"127.0.0.1:{port}", "test")
+    meet_processes(team, processes, ClusterConfig(wait=wait), facts or {}, 1)
+    return team
+
+
+def met(count, port, facts=({},) * 9, indexes=None, counts=None, wait=20.0):
+    """The teams of `count` processes, or the message of the error of each."""
+
+    def join(place):
+        index = (indexes or range(count))[place]
         try:
-            return meet_processes(processes, ClusterConfig(wait=wait), facts[index])[0]
+            return meet(index, (counts or [count] * count)[place], port, wait, facts[place])
         except ConfigError as error:
             return str(error)
 
@@ -34,7 +57,8 @@ def met(count, facts=({},) * 9, indexes=None, counts=None, wait=20.0):
 
 @pytest.fixture(scope="module")
 def teams():
-    return met(3)
+    with reserve_port() as reservation:
+        return met(3, port_of(reservation))
 
 
 def together(teams, call):
@@ -90,23 +114,22 @@ def test_a_process_at_another_place_is_named(teams):
     together(teams[:2], go)
 
 
-def test_facts_are_compared_before_the_start():
+def test_facts_are_compared_before_the_start(port):
     facts = ({"seed": "0"}, {"seed": "1"})
     message = "process 1 of 2 has seed 1; process 0 has 0; expected the same everywhere"
-    assert met(2, facts) == [message] * 2
+    assert met(2, port, facts) == [message] * 2
     assert difference_of_processes([{"a": "1"}, {"a": "1"}, {"b": "1"}]).startswith(
         "process 2 of 3 has a none"
     )
 
 
-def test_the_missing_are_named_in_time():
-    port, began = free_port(), time.monotonic()
-    processes = Processes(0, 4, f"127.0.0.1:{port}", "test")
+def test_the_missing_are_named_in_time(port):
+    began = time.monotonic()
     message = f"of 4 processes, 1, 2, 3 did not come to 127.0.0.1:{port} within 1 s"
     with pytest.raises(ConfigError, match=message):
-        meet_processes(processes, ClusterConfig(wait=1), {})
+        meet(0, 4, port, wait=1)
     with pytest.raises(ConfigError, match="process 0 of 4 does not answer at 127"):
-        meet_processes(processes._replace(index=2), ClusterConfig(wait=1), {})
+        meet(2, 4, port, wait=1)
     assert time.monotonic() - began < 10
 
 
@@ -117,21 +140,48 @@ def test_the_missing_are_named_in_time():
         ({"counts": [3, 3, 2]}, "process 2 on .* expects 2 processes; process 0 expects 3"),
     ],
 )
-def test_processes_that_contradict_each_other_are_refused(arguments, words):
-    messages = met(3, wait=3.0, **arguments)
+def test_processes_that_contradict_each_other_are_refused(port, arguments, words):
+    messages = met(3, port, wait=3.0, **arguments)
     assert all(isinstance(message, str) for message in messages)
     assert re.search(words, messages[0])
 
 
-def test_a_port_in_use_and_strangers(tmp_path):
+def test_who_comes_while_another_one_is_refused_is_answered(port):
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(meet, 0, 3, port, 20.0)
+        place = Processes(1, 3, f"127.0.0.1:{port}", "test")
+        refused, later = [Connection(_connected(place, "127.0.0.1", port, 20.0)) for _ in "12"]
+        refused.send("hello", index=1, count=2, host="h", facts={})
+        message = "process 1 on h expects 2 processes; process 0 expects 3"
+        assert refused.receive(20.0).fields["problem"] == message
+        assert later.receive(20.0).fields["problem"] == message
+        with pytest.raises(ConfigError, match=message):
+            first.result()
+
+
+def test_a_port_in_use_is_named():
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port} of this machine is in use"):
-            meet_processes(Processes(0, 2, f"127.0.0.1:{port}", "test"), ClusterConfig(wait=1), {})
-    port = free_port()
+            meet(0, 2, port, wait=1)
 
+
+def test_a_socket_that_is_connected_to_itself_is_no_process(port, monkeypatch):
+    def connected_to_itself(address, timeout):
+        end = socket.socket()
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        end.bind(address)
+        end.connect(address)
+        return end
+
+    monkeypatch.setattr(socket, "create_connection", connected_to_itself)
+    with pytest.raises(ConfigError, match="process 0 of 2 does not answer at 127"):
+        meet(1, 2, port, wait=1)
+
+
+def test_strangers_are_not_waited_for(port):
     def disturb():
         for data in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b""):
             for _ in range(50):
@@ -145,7 +195,7 @@ def test_a_port_in_use_and_strangers(tmp_path):
     thread = threading.Thread(target=disturb)
     thread.start()
     with pytest.raises(ConfigError, match="of 2 processes, 1 did not come"):
-        meet_processes(Processes(0, 2, f"127.0.0.1:{port}", "test"), ClusterConfig(wait=2), {})
+        meet(0, 2, port, wait=2)
     thread.join()
 
 

@@ -16,9 +16,9 @@ def main(name: str | None = None) -> None:
     Args:
       name: the command, where a script stands for one; None reads it from the command line.
     """
-    # Before all other modules are imported, which takes seconds: Ctrl-C may come at any time.
-    handle_signals()
     try:
+        # Before all other modules are imported, which takes seconds: Ctrl-C may come at any time.
+        handle_signals()
         _run_command(name, sys.argv[1:])
     except KeyboardInterrupt as stop:
         stopping.end_command_process(stop)

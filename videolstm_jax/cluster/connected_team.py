@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from videolstm_jax.cluster.team import TRY_AGAIN, Team, process_numbers_text
@@ -33,20 +33,18 @@ _WAIT_FOR_OTHERS = 3.0
 class ConnectedTeam(Team):
     """Several processes. Process 0 has a connection to each other one, which has one to it."""
 
-    def __init__(
-        self, index: int, count: int, connections: Mapping[int, Connection], heartbeat: float
-    ):
-        """Begins to listen.
+    def __init__(self, index: int, count: int, heartbeat: float):
+        """Begins without a connection; see `connect` and `listen`.
 
         Args:
           index: of this process.
           count: of all processes.
-          connections: by the number of the other process.
           heartbeat: seconds after which a machine that does not answer counts as lost.
         """
         super().__init__()
         self.index, self.count = index, count
-        self._connections = dict(connections)
+        # By the number of the other process.
+        self._connections: dict[int, Connection] = {}
         self._heartbeat = heartbeat
         self._inbox: dict[int, queue.SimpleQueue[Message]] = {}
         self._left: set[int] = set()
@@ -56,8 +54,15 @@ class ConnectedTeam(Team):
         self._progress = 0
         # The number of each peer when it last changed, and when that was.
         self._progress_of: dict[int, tuple[int, float]] = {}
-        for peer, connection in connections.items():
-            connection.keep_alive(heartbeat)
+
+    def connect(self, peer: int, connection: Connection) -> None:
+        """Takes the connection to another process, which is told from now on of an end here."""
+        self._connections[peer] = connection
+
+    def listen(self) -> None:
+        """Begins to listen to the other processes; all connections are there."""
+        for peer, connection in self._connections.items():
+            connection.keep_alive(self._heartbeat)
             self._inbox[peer] = queue.SimpleQueue()
             threading.Thread(target=self._listen, args=(peer,), daemon=True).start()
         threading.Thread(target=self._beat, daemon=True).start()
@@ -146,6 +151,14 @@ class ConnectedTeam(Team):
             self._send(peer, "end", message=message, status=status, stacks=False)
         self._wait_for_the_others()
 
+    def end_as_told(self, peer: int, message: Message) -> NoReturn:
+        """Ends this process, since another one ends; `message` is of the kind `end`."""
+        self._end(**message.fields, sender=peer)
+
+    def end_lost(self, peer: int, reason: str) -> NoReturn:
+        """Ends all processes because one is lost."""
+        self._end(f"process {peer} of {self.count} {reason}", TRY_AGAIN)
+
     def end_stalled(self, message: str) -> NoReturn:
         """See `Team.end_stalled`."""
         self._end(message, TRY_AGAIN, stacks=True)
@@ -190,7 +203,7 @@ class ConnectedTeam(Team):
                     self._left.add(peer)
                     return
                 if message.kind == "end":
-                    self._end(**message.fields, sender=peer)
+                    self.end_as_told(peer, message)
                 if message.kind == "beat":
                     self._note_beat(peer, message.fields["progress"])
                 # Whoever waits for it is another thread, see `_take`.
@@ -201,7 +214,7 @@ class ConnectedTeam(Team):
         except ValueError as error:
             reason = f"sends what no process of this command sends ({error})"
         if peer not in self._left:
-            self._end(f"process {peer} of {self.count} {reason}", TRY_AGAIN)
+            self.end_lost(peer, reason)
 
     def _note_beat(self, peer: int, progress: int) -> None:
         """Notes when the number of another process has changed."""
@@ -223,6 +236,8 @@ class ConnectedTeam(Team):
                 self._send(peer, "end", message=message, status=status, stacks=stacks)
         self._print_end(message, stacks=stacks)
         self._wait_for_the_others()
+        # Last: the main thread still writes what the locks protect.
+        self._call_before_end()
         # Not `sys.exit`: this is no main thread, and that one may wait for a process that is gone.
         os._exit(status)
 

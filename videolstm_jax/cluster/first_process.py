@@ -36,8 +36,9 @@ def run_in_first_process(label: str, work: Callable[[], T]) -> T | None:
 def _as_if_alone() -> Iterator[None]:
     """Hides the other processes: they would not answer a gather, since they wait for an end."""
     processes = team.current_team()
-    team.join_team(team.FIRST_ALONE)
     try:
+        # Within: a signal that comes behind it must find the others again, too.
+        team.join_team(team.FIRST_ALONE)
         yield
     finally:
         # Also after an error: the others still need the message of it.

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from videolstm_jax.cluster.detect import Processes, devices_of_process
+from videolstm_jax.cluster.ports import port_of, reserve_port
+from videolstm_jax.interrupts import mark_signal_handled
 
 # Seconds between two looks at the processes; a user does not notice so short a delay.
 _LOOK = 0.05
@@ -34,7 +35,9 @@ class LocalPod:
           gpus: names of the GPUs that the processes share, as CUDA_VISIBLE_DEVICES has them.
         """
         self._count, self._arguments, self._gpus = count, list(arguments), list(gpus)
-        self._coordinator = f"127.0.0.1:{_free_port()}"
+        # As long as the pod: process 0 listens after a second or more.
+        self._reservation = reserve_port()
+        self._coordinator = f"127.0.0.1:{port_of(self._reservation)}"
 
     def command(self, index: int) -> list[str]:
         """The command line of one process."""
@@ -65,8 +68,10 @@ class LocalPod:
         SIGINT and SIGTERM are sent on to all. Where one fails the others end by themselves, since
         they lose it; what does not is killed after a while.
         """
-        running = self.start()
-        with _forwarded_signals(running):
+        # Before they start: nobody would end those that have started when a signal ends this one.
+        with _forwarded_signals() as begin_forwarding:
+            running = self.start()
+            begin_forwarding(running)
             return _wait(running)
 
 
@@ -100,25 +105,34 @@ def _wait(running: Sequence[subprocess.Popen]) -> int:
 
 
 @contextlib.contextmanager
-def _forwarded_signals(running: Sequence[subprocess.Popen]) -> Iterator[None]:
+def _forwarded_signals() -> Iterator[Callable[[Sequence[subprocess.Popen]], None]]:
+    """Yields a function that takes the processes to which signals are sent on.
+
+    Signals that come before it is called are sent on when it is.
+    """
+    running: list[subprocess.Popen] = []
+    early: list[int] = []
+
     def forward(number: int, _: object) -> None:
+        # A command would send the signal to its own handler as soon as that one counts again.
+        mark_signal_handled()
+        if not running:
+            early.append(number)
         for process in running:
             process.send_signal(number)
+
+    def begin(started: Sequence[subprocess.Popen]) -> None:
+        running.extend(started)
+        for number in early:
+            for process in started:
+                process.send_signal(number)
 
     previous = {}
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             previous[number] = signal.signal(number, forward)
-        yield
+        yield begin
     finally:
         # The caller goes on, and its own handlers count again.
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _free_port() -> int:
-    # The system picks one. Another program may take it before process 0 listens, within a second or
-    # two; process 0 then says that the port is in use.
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

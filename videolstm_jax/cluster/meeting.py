@@ -26,41 +26,54 @@ _GREETING = 10.0
 
 
 def meet_processes(
-    processes: Processes, config: ClusterConfig, facts: Mapping[str, str]
-) -> tuple[ConnectedTeam, str]:
+    team: ConnectedTeam,
+    processes: Processes,
+    config: ClusterConfig,
+    facts: Mapping[str, str],
+    service_port: int,
+) -> str:
     """Waits for all processes, and compares them.
 
     Args:
+      team: without a connection. It gets those to the other processes as they come, so that these
+        are told where this process ends meanwhile.
       processes: this one and how many there are.
       config: how long to wait.
       facts: what must be equal everywhere, by name.
+      service_port: a free port of this machine for JAX's own service. That of process 0 is taken.
 
     Returns:
-      The team, and HOST:PORT for JAX's own service.
+      HOST:PORT for JAX's own service.
 
     Raises:
       ConfigError: processes are missing, two have one number, or one has other facts.
     """
     host, _, port = processes.coordinator.rpartition(":")
     if processes.index == 0:
-        connections, service = _welcome(processes, host, int(port), config.wait, facts)
+        service = f"{host}:{service_port}"
+        _welcome(team, processes, int(port), config.wait, facts, service)
     else:
-        connections, service = _arrive(processes, host, int(port), config.wait, facts)
-    team = ConnectedTeam(processes.index, processes.count, connections, config.heartbeat)
-    return team, service
+        service = _arrive(team, processes, host, int(port), config.wait, facts)
+    team.listen()
+    return service
 
 
 # ---- process 0 -----------------------------------------------------------------------------------
 
 
 def _welcome(
-    processes: Processes, host: str, port: int, wait: float, facts: Mapping[str, str]
-) -> tuple[dict[int, Connection], str]:
+    team: ConnectedTeam,
+    processes: Processes,
+    port: int,
+    wait: float,
+    facts: Mapping[str, str],
+    service: str,
+) -> None:
     """Waits for the others, and tells all whether they begin."""
     deadline = time.monotonic() + wait
     greetings: dict[int, Message] = {0: Message("hello", {"host": _host(), "facts": dict(facts)})}
-    connections: dict[int, Connection] = {}
-    strangers: list[Connection] = []
+    # Also those that are refused are answered, so that each can print why.
+    connections: list[Connection] = []
     problem = ""
     with contextlib.closing(_listening(port)) as listener:
         while len(greetings) < processes.count and not problem:
@@ -72,27 +85,35 @@ def _welcome(
             listener.settimeout(seconds_left)
             with contextlib.suppress(TimeoutError):
                 connection = Connection(listener.accept()[0])
-                problem = _enter(connection, processes, greetings, connections, strangers)
+                problem = _enter(team, connection, processes, greetings, connections)
+        if problem:
+            connections += _waiting_connections(listener)
     ordered = [greetings[index].fields["facts"] for index in sorted(greetings)]
     if not problem:
         problem = difference_of_processes(ordered)
-    # A port of its own: JAX listens by itself, and takes no socket that is open already.
-    service = f"{host}:{_free_port()}"
-    # Also to those that were refused, so that each can print why.
-    for connection in (*connections.values(), *strangers):
+    for connection in connections:
         with contextlib.suppress(OSError):
             connection.send("verdict", problem=problem, service=service)
     if problem:
         raise ConfigError(problem)
-    return connections, service
+
+
+def _waiting_connections(listener: socket.socket) -> list[Connection]:
+    """The connections of processes that have come and were not read: these are answered, too."""
+    connections = []
+    listener.settimeout(0)
+    with contextlib.suppress(OSError):  # none is left
+        while True:
+            connections.append(Connection(listener.accept()[0]))
+    return connections
 
 
 def _enter(
+    team: ConnectedTeam,
     connection: Connection,
     processes: Processes,
     greetings: dict[int, Message],
-    connections: dict[int, Connection],
-    strangers: list[Connection],
+    connections: list[Connection],
 ) -> str:
     """Reads who has come; returns what is wrong with it, or nothing."""
     greeting = None
@@ -103,6 +124,7 @@ def _enter(
         connection.close()
         return ""
     index, count = greeting.fields["index"], greeting.fields["count"]
+    connections.append(connection)
     problem = ""
     if count != processes.count:
         problem = (
@@ -114,12 +136,10 @@ def _enter(
             f"two processes are process {index} of {count}: on {greetings[index].fields['host']} "
             f"and on {greeting.fields['host']}; expected different numbers"
         )
-    if problem:
-        strangers.append(connection)
-        return problem
-    greetings[index] = greeting
-    connections[index] = connection
-    return ""
+    if not problem:
+        greetings[index] = greeting
+        team.connect(index, connection)
+    return problem
 
 
 def _missing(processes: Processes, greetings: Mapping[int, Message], wait: float) -> str:
@@ -153,47 +173,59 @@ def _listening(port: int) -> socket.socket:
     return listener
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return probe.getsockname()[1]
-
-
 # ---- the others ----------------------------------------------------------------------------------
 
 
 def _arrive(
-    processes: Processes, host: str, port: int, wait: float, facts: Mapping[str, str]
-) -> tuple[dict[int, Connection], str]:
-    """Tells process 0 who this is, and waits for its verdict."""
+    team: ConnectedTeam,
+    processes: Processes,
+    host: str,
+    port: int,
+    wait: float,
+    facts: Mapping[str, str],
+) -> str:
+    """Tells process 0 who this is, and waits for its verdict; returns where JAX's service is."""
     deadline = time.monotonic() + wait
     connection = Connection(_connected(processes, host, port, wait))
-    connection.send(
-        "hello",
-        index=processes.index,
-        count=processes.count,
-        host=_host(),
-        facts=dict(facts),
-    )
-    verdict = None
-    # Process 0 may have begun to wait later than this one, and names those that are missing.
-    with contextlib.suppress(TimeoutError, ValueError):
-        verdict = connection.receive(max(0, deadline - time.monotonic()) + wait)
-    if verdict is None:
-        raise ConfigError(
-            f"process 0 at {processes.coordinator} has ended, or runs something else; its own "
-            "messages say why"
+    # Before the first message: process 0 waits for a process from that message on.
+    team.connect(0, connection)
+    # Where process 0 has ended meanwhile, the next lines notice it.
+    with contextlib.suppress(OSError):
+        connection.send(
+            "hello",
+            index=processes.index,
+            count=processes.count,
+            host=_host(),
+            facts=dict(facts),
         )
+    try:
+        # Process 0 may have begun to wait later than this one, and names those that are missing.
+        verdict = connection.receive(max(0, deadline - time.monotonic()) + wait)
+    except (TimeoutError, ValueError) as error:
+        raise ConfigError(
+            f"what listens at {processes.coordinator} is not process 0 of this command, or stands "
+            "still; its own messages say why"
+        ) from error
+    if verdict is None:
+        team.end_lost(0, "has ended without a word before all had come")
+    if verdict.kind == "end":
+        team.end_as_told(0, verdict)
     if verdict.fields["problem"]:
         raise ConfigError(verdict.fields["problem"])
-    return {0: connection}, verdict.fields["service"]
+    return verdict.fields["service"]
 
 
 def _connected(processes: Processes, host: str, port: int, wait: float) -> socket.socket:
     deadline = time.monotonic() + wait
     while True:
         try:
-            return socket.create_connection((host, port), timeout=wait)
+            connected = socket.create_connection((host, port), timeout=wait)
+            # Where nobody listens yet, the system may draw this port for the socket's own end, and
+            # connect the socket to itself.
+            if connected.getsockname() != connected.getpeername():
+                return connected
+            connected.close()
+            raise ConnectionRefusedError("nobody listens")
         except OSError as error:
             if time.monotonic() > deadline:
                 raise ConfigError(

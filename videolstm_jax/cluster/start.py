@@ -9,15 +9,19 @@ from collections.abc import Mapping
 
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.code import code_versions_of_process, own_modules_of_process
+from videolstm_jax.cluster.connected_team import ConnectedTeam
 from videolstm_jax.cluster.detect import Processes, devices_of_process, visible_gpus
 from videolstm_jax.cluster.meeting import meet_processes
+from videolstm_jax.cluster.ports import port_of, reserve_port
 from videolstm_jax.cluster.watchdog import start_watchdog
 from videolstm_jax.config import ClusterConfig, RunConfig, flat_settings, setting_text
+from videolstm_jax.interrupts import ignore_signals
 
 _LATER = 600
 """Seconds after which JAX itself gives up. The team notices first, and names the process."""
-_SHUTDOWN_SECONDS = 10
-"""Seconds that JAX waits at the end for a process that does not end."""
+# All have met just before, so only a machine that is very busy, or a death, makes it wait.
+_SHUTDOWN_SECONDS = 60
+"""Seconds that JAX waits at the end for a process that does not end; then it aborts the others."""
 _NO_PROXY = "no_grpc_proxy"
 """Names the hosts that JAX's connections reach directly, whatever `https_proxy` is."""
 _OF_A_MACHINE = ("workdir", "break_lock", "data__workers", "data__time_limit")
@@ -43,18 +47,15 @@ def join_processes(
     """
     facts = {"command": command, "cluster.watchdog": setting_text(config.watchdog)}
     facts |= {**code_versions_of_process(), **own_modules_of_process(cfg), **_settings(cfg)}
-    joined_team, service = meet_processes(processes, config, facts)
-    # Before JAX starts, which takes a while: whatever ends this process meanwhile is told to all.
+    joined_team = ConnectedTeam(processes.index, processes.count, config.heartbeat)
+    # Before the processes meet and JAX starts, which takes a while: whatever ends this process
+    # meanwhile is told to those that have come.
     team.join_team(joined_team)
-    if config.watchdog:
-        start_watchdog(joined_team, config.stall)
-        # Longer than any limit of the watchdog, also where the user's is long: a process that
-        # stands still ends all itself then, and names its work.
-        joined_team.longest_wait = max(joined_team.longest_wait, 2 * config.stall)
-    else:
-        # Without a watchdog no process tells the others that it goes on.
-        joined_team.longest_wait = math.inf
-    _start_jax(processes, service)
+    # JAX listens by itself, and takes no socket that is open already.
+    with reserve_port() as reservation:
+        service = meet_processes(joined_team, processes, config, facts, port_of(reservation))
+        _watch(joined_team, config)
+        _start_jax(processes, service)
     import jax
 
     own_devices, all_devices = jax.local_device_count(), jax.device_count()
@@ -65,6 +66,18 @@ def join_processes(
     )
 
 
+def _watch(joined_team: ConnectedTeam, config: ClusterConfig) -> None:
+    """Starts the watchdog, and sets how long a process waits for another one."""
+    if config.watchdog:
+        start_watchdog(joined_team, config.stall)
+        # Longer than any limit of the watchdog, also where the user's is long: a process that
+        # stands still ends all itself then, and names its work.
+        joined_team.longest_wait = max(joined_team.longest_wait, 2 * config.stall)
+    else:
+        # Without a watchdog no process tells the others that it goes on.
+        joined_team.longest_wait = math.inf
+
+
 def leave_processes() -> None:
     """Ends JAX's service on all processes together; does nothing in a process that is alone."""
     joined_team = team.current_team()
@@ -73,6 +86,9 @@ def leave_processes() -> None:
     import jax
 
     joined_team.leave()
+    # All work is done. A process that a signal ended now would take JAX's service, or its answer,
+    # from the others, and these would fail.
+    ignore_signals()
     # Of a service that is gone already there is nothing to end.
     with contextlib.suppress(Exception):
         jax.distributed.shutdown()

@@ -99,6 +99,7 @@ class Team:
     def end_stalled(self, message: str) -> NoReturn:
         """Ends all processes because this one makes no progress; each prints its stacks."""
         self._print_end(message, stacks=True)
+        self._call_before_end()
         # Not `sys.exit`: this is no main thread, and that one stands still.
         os._exit(TRY_AGAIN)
 
@@ -112,7 +113,7 @@ class Team:
         """Waits until all processes are done, so that none ends while another still needs it."""
 
     def _print_end(self, message: str, *, stacks: bool) -> None:
-        """Prints why the process ends, and calls what must be called before."""
+        """Prints why the process ends."""
         # A terminal or pipe that is gone must not keep the process from its end.
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -120,6 +121,9 @@ class Team:
                 # Which one waits for which is seen only with the stacks of all processes.
                 faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
             print(f"error: {message}", file=sys.stderr, flush=True)
+
+    def _call_before_end(self) -> None:
+        """Calls what must be called before the process ends."""
         # One that fails must not keep the others from being called, nor the process from its end.
         for callback in self._callbacks:
             with contextlib.suppress(Exception):

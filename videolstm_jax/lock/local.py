@@ -37,6 +37,11 @@ def local_writer(
         # Not the file: where this process has the lock already, it is that lock's.
         _remove_empty(new_folders)
         raise
+    except KeyboardInterrupt:
+        # The signal may have come just behind the claim.
+        release_lock(path, owner)
+        _remove_empty(new_folders)
+        raise
     try:
         # After the own claim: of two rivals that begin at the same time both may be refused, but
         # never none.

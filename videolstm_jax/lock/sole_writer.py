@@ -63,9 +63,10 @@ def sole_writer(
     with contextlib.ExitStack() as stack:
         # First in, last out: until the file is gone, a thread that ends the process must remove it.
         stack.callback(_held.pop, key, None)
-        _enter(stack, lock, SILENCE + HEARTBEAT if patient else 0)
+        # Before the file is there, for the same reason. That of another owner stays.
         if "://" not in place:
             _held[key] = lambda: release_lock(pathlib.Path(place) / name, owner)
+        _enter(stack, lock, SILENCE + HEARTBEAT if patient else 0)
         yield
 
 
