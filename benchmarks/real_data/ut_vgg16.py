@@ -61,6 +61,7 @@ SETTINGS = {
 
 RUNS = (
     Run("alstm-vgg16", "alstm", overrides={"train__steps": 150, "train__save_every": 150}),
+    Run("convlstm-vgg16", "convlstm", overrides={"train__steps": 40, "train__save_every": 10}),
     Run("convalstm-vgg16", "convalstm", overrides={"train__steps": 40, "train__save_every": 10}),
     Run("videolstm-vgg16", "videolstm", overrides={"train__steps": 40, "train__save_every": 10}),
 )

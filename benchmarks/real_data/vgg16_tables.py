@@ -21,6 +21,7 @@ PAIRS = (
     ("alstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
     ("convalstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
     ("convalstm-vgg16", "ridge on the middle frame's 7x7x512 map, VGG-16"),
+    ("convalstm-vgg16", "convlstm-vgg16"),
     ("convalstm-vgg16", "alstm-vgg16"),
     ("videolstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
     ("videolstm-vgg16", "convalstm-vgg16"),
