@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data import page, titles, try_tables, vgg16_tables
+from benchmarks.real_data import flow_backbone_tables, page, titles, try_tables, vgg16_tables
+from videolstm_jax.errors import FileError
 
 RESULTS = pathlib.Path(page.PAGE).parents[2] / "benchmarks" / "results"
 
@@ -31,6 +32,20 @@ def test_no_figure_of_vgg16_differs():
     text = page.PAGE.read_text()
     assert filled(text, tables) == text and "<!-- vgg16 -->" in text
     assert "ALSTM, VGG-16 pool5" in tables["vgg16"]
+
+
+def test_no_figure_of_the_flow_backbones_differs(tmp_path):
+    copy = tmp_path / "page.md"
+    text = page.PAGE.read_text()
+    copy.write_text(text.replace("| VideoLSTM | small network |", "| VideoLSTM | ? |"))
+    assert copy.read_text() != text
+    page.write(RESULTS / "real_data_ut_flow_backbones.json", copy)
+    assert copy.read_text() == text
+
+
+def test_flow_backbones_of_other_videos_are_refused():
+    with pytest.raises(FileError, match="tested on 1 videos and frozen Lite0 on 2; expected the"):
+        flow_backbone_tables.tables_of({"videos": ["a"]}, {"videos": ["a", "b"]})
 
 
 def test_a_cell_of_some_folds_is_compared_on_their_clips():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data import try_tables, vgg16_tables
+from benchmarks.real_data import flow_backbone_tables, try_tables, vgg16_tables
 from benchmarks.real_data.rows import (
     Row,
     accuracy,
@@ -80,9 +80,18 @@ SECOND_PAIRS = (
 
 
 def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
-    """Fills the page from the result file of UT-Interaction, or of its VGG-16 maps."""
+    """Fills the page from the result file of UT-Interaction, its VGG-16 maps or flow backbones.
+
+    The flow backbones are compared with rows of UT-Interaction, whose file must lie beside theirs.
+    """
     figures = json.loads(results.read_text())
-    tables = vgg16_tables.tables_of(figures) if "vgg16" in results.name else tables_of(figures)
+    if "vgg16" in results.name:
+        tables = vgg16_tables.tables_of(figures)
+    elif "flow_backbones" in results.name:
+        frozen = results.with_name(results.name.replace("flow_backbones", "interaction"))
+        tables = flow_backbone_tables.tables_of(figures, json.loads(frozen.read_text()))
+    else:
+        tables = tables_of(figures)
     files.write_bytes(page, filled(page.read_text(), tables).encode())
     print(f"wrote {', '.join(tables)} into {page}")
 
