@@ -54,3 +54,33 @@ def test_a_row_has_all_folds_or_stands_with_those_that_it_has(folds):
     assert partial["convalstm-vgg16"]["folds"] == [2]
     texts = {name: row["right"] for name, row in partial["convalstm-vgg16"]["rows"].items()}
     assert texts == {"ridge": ["10"], "alstm-vgg16": ["01"], "convalstm-vgg16": ["00"]}
+
+
+def test_vectors_in_place_of_fc7_are_means_over_the_places(tmp_path):
+    maps = np.random.default_rng(0).normal(size=(3, 7, 7, 4)).astype(np.float16)
+    (tmp_path / "pool5" / "Wave").mkdir(parents=True)
+    np.save(tmp_path / "pool5" / "Wave" / "a.npy", maps)
+    ut_vgg16.write_means(tmp_path)
+    means = np.load(tmp_path / "fc7" / "Wave" / "a.npy")
+    assert means.dtype == np.float16 and means.shape == (3, 4)
+    expected = maps.astype(np.float64).reshape(3, 49, 4).mean(1)
+    np.testing.assert_allclose(means, expected, atol=1e-3)
+
+
+def test_the_frame_classifier_learns_what_a_value_says(tmp_path):
+    """Two classes that differ in the sign of one value; each video of the other list is right."""
+    videos, generator = [], np.random.default_rng(0)
+    (tmp_path / "arrays" / "rgb-vgg16-filmed" / "fc7").mkdir(parents=True)
+    for number in range(8):
+        values = generator.normal(size=(5, 3)).astype(np.float16)
+        values[:, 1] = (-1) ** number * 2
+        np.save(tmp_path / "arrays" / "rgb-vgg16-filmed" / "fc7" / f"v{number}.npy", values)
+        part = "train" if number < 4 else "test"
+        videos.append(Video(f"v{number}", "", number % 2, part, str(number), 5, 8, 8, 10.0))
+    first = Dataset(("a", "b"), tuple(videos))
+    # The second fold exchanges both lists.
+    exchanged = {"train": "test", "test": "train"}
+    second = [video._replace(part=exchanged[video.part]) for video in videos]
+    parts = [first, first._replace(videos=tuple(second))]
+    row = ut_vgg16._classifier_row(parts, str(tmp_path))
+    assert row.right.tolist() == [[True] * 8]

@@ -57,7 +57,7 @@ def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict
             right = {}
             for settings in folds:
                 dataset = load_dataset(work_of(settings).dataset)
-                right |= _classified(dataset, arrays_folder(workdir, stream) / "fc7", seed)
+                right |= classified_right(dataset, arrays_folder(workdir, stream) / "fc7", seed)
             answers.append(in_order(right, names))
         rows[f"frame classifier, {title}"] = Row(np.stack(answers))
     return rows
@@ -133,8 +133,14 @@ def _frames_right(dataset: Dataset, workdir: str) -> dict[str, bool]:
     return _right(test, np.stack(means))
 
 
-def _classified(dataset: Dataset, folder: pathlib.Path, seed: int) -> dict[str, bool]:
-    """The layer of the classes over frozen features, as `fit_convnet` trains it."""
+def classified_right(dataset: Dataset, folder: pathlib.Path, seed: int) -> dict[str, bool]:
+    """Whether the layer of the classes, trained on single frames, has each test video right.
+
+    Args:
+      dataset: a fold.
+      folder: of the vectors of all videos, one .npy of [L', D] each.
+      seed: of the training.
+    """
     train, test = dataset.part("train"), dataset.part("test")
     frames = [np.load(folder / f"{video.name}.npy").astype(np.float32) for video in train]
     layer = frame_classifier.fit(frames, _label(train), seed=seed)

@@ -16,15 +16,21 @@ from benchmarks.real_data.rows import (
     verdict,
 )
 from benchmarks.real_data.titles import CELLS, title
+from benchmarks.real_data.ut_vgg16 import CLASSIFIER
 
 PAIRS = (
+    ("lstm-vgg16", CLASSIFIER),
     ("alstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
+    ("motion_alstm-vgg16", "alstm-vgg16"),
     ("convalstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
     ("convalstm-vgg16", "ridge on the middle frame's 7x7x512 map, VGG-16"),
     ("convalstm-vgg16", "convlstm-vgg16"),
     ("convalstm-vgg16", "alstm-vgg16"),
+    ("convalstm-vgg16", "lstm-vgg16"),
+    ("convalstm-vgg16", CLASSIFIER),
     ("videolstm-vgg16", "ridge on the mean 7x7x512 map, VGG-16"),
     ("videolstm-vgg16", "convalstm-vgg16"),
+    ("videolstm-vgg16", CLASSIFIER),
 )
 """A row, and what is subtracted from it."""
 
@@ -93,8 +99,12 @@ def _folds_text(folds: Sequence[int]) -> str:
 
 def _title(name: str) -> str:
     cell = name.removesuffix("-vgg16")
+    if name == CLASSIFIER:
+        return f"{title(name)} mean of pool5"
+    if cell == "lstm":
+        return f"{CELLS[cell]}, VGG-16 mean of pool5"
     if cell in CELLS:
-        # The motion that it reads is no VGG-16's.
-        motion = " with flow of Lite0" if cell == "videolstm" else ""
+        # The motion that they read is no VGG-16's.
+        motion = " with flow of Lite0" if cell in ("motion_alstm", "videolstm") else ""
         return f"{CELLS[cell]}, VGG-16 pool5{motion}"
     return title(name)
