@@ -133,10 +133,7 @@ def import_features(
     streams: Sequence[str] = ("rgb", "flow"),
     layers: Sequence[str] = backbone_arrays.LAYERS,
 ) -> None:
-    """Imports the arrays of streams into a fold, as `videolstm features arrays` does.
-
-    The dense layers of VGG-16 are not in the file of weights, so that it has no `fc7`.
-    """
+    """Imports the arrays of streams into a fold, as `videolstm features arrays` does."""
     for stream in streams:
         backbone = form.rgb if stream == "rgb" else "lite0"
         for layer in layers:

@@ -2,10 +2,10 @@
 
 The folds and the work folder are those of `ut_interaction`, which runs first. The weights are
 imported by `--convnet.weights`. RGB alone has this backbone: the motion of VideoLSTM and of ALSTM
-with motion is the frozen EfficientNet-Lite0 of flow, 7x7x320. The file of weights has no dense
-layers, so LSTM and the frame classifier read the mean of pool5 over its places instead of fc7. As
-many trainings are made as the time allows; a cell that does not have all folds is compared with the
-others on those that it has.
+with motion is the frozen EfficientNet-Lite0 of flow, its map 7x7x320 and its vector of 1280. The
+file of weights has no dense layers, so LSTM and the frame classifier read the mean of pool5 over
+its places instead of fc7. As many trainings are made as the time allows; a cell that does not have
+all folds is compared with the others on those that it has.
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ def run(data: str, workdir: str, *, weights: str, minutes: float = float("inf"))
     trained = []
     for fold in folds:
         settings = training_fold(fold, workdir, FORM)
-        import_features(settings, workdir, FORM, layers=("pool5",))
-        # The LSTM reads RGB alone.
-        import_features(settings, workdir, FORM, streams=("rgb",), layers=("fc7",))
+        import_features(settings, workdir, FORM)
         trained.append(Settings("modern", {**SETTINGS, "workdir": settings.overrides["workdir"]}))
     # Model by model, the cheapest first: a row of all folds says more than one fold of all rows.
     for model in RUNS:
