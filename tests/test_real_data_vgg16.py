@@ -25,19 +25,29 @@ def dataset(test):
 
 @pytest.fixture
 def folds(tmp_path, monkeypatch):
-    """Two folds: ALSTM has scores of both, ConvALSTM of the second alone."""
+    """Two folds: ALSTM has scores of both with two seeds, and of the first with a third seed.
+
+    ConvALSTM has scores of the second fold alone.
+    """
     settings = [Settings("modern", {"workdir": str(tmp_path / str(k))}) for k in range(2)]
-    scored_folds = {"alstm-vgg16": [0, 1], "convalstm-vgg16": [1]}
+    scored_folds = {
+        "alstm-vgg16": [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)],
+        "convalstm-vgg16": [(0, 1)],
+    }
     for model in ut_vgg16.RUNS:
-        for number in scored_folds.get(model.name, []):
-            path = pathlib.Path(scores_path(ut_vgg16._config(model, settings[number])))
+        for seed, number in scored_folds.get(model.name, []):
+            path = pathlib.Path(scores_path(ut_vgg16._config(model, settings[number], seed)))
             path.parent.mkdir(parents=True)
             path.touch()
-    answers = {"alstm-vgg16": [True, False, True, True], "convalstm-vgg16": [False] * 4}
+    answers = {
+        "alstm-vgg16-seed0": [True, False, True, True],
+        "alstm-vgg16-seed1": [True, False, False, True],
+        "convalstm-vgg16-seed0": [False] * 4,
+    }
 
     def right_of_run(cfg):
         names = TEST_LISTS[int(pathlib.Path(cfg.workdir).name)]
-        hits = answers[cfg.run_name.removesuffix("-seed0")]
+        hits = answers[cfg.run_name]
         return {name: hits[NAMES.index(name)] for name in names}
 
     monkeypatch.setattr(ut_vgg16, "right_of_run", right_of_run)
@@ -48,12 +58,14 @@ def test_a_row_has_all_folds_or_stands_with_those_that_it_has(folds):
     rows = {"ridge": Row(np.array([[True, True, False, False]]))}
     ut_vgg16._add_rows(rows, folds, [0, 1], NAMES)
     assert list(rows) == ["ridge", "alstm-vgg16"]
-    assert rows["alstm-vgg16"].right.tolist() == [[True, False, True, True]]
+    seeds = [[True, False, True, True], [True, False, False, True]]
+    assert rows["alstm-vgg16"].right.tolist() == seeds
+    assert rows["alstm-vgg16"].about == {"seeds": [0, 1]}
     partial = ut_vgg16._partial(rows, folds, [dataset(test) for test in TEST_LISTS])
     assert list(partial) == ["convalstm-vgg16"]
     assert partial["convalstm-vgg16"]["folds"] == [2]
     texts = {name: row["right"] for name, row in partial["convalstm-vgg16"]["rows"].items()}
-    assert texts == {"ridge": ["10"], "alstm-vgg16": ["01"], "convalstm-vgg16": ["00"]}
+    assert texts == {"ridge": ["10"], "alstm-vgg16": ["01", "01"], "convalstm-vgg16": ["00"]}
 
 
 def test_vectors_in_place_of_fc7_are_means_over_the_places(tmp_path):
@@ -83,4 +95,4 @@ def test_the_frame_classifier_learns_what_a_value_says(tmp_path):
     second = [video._replace(part=exchanged[video.part]) for video in videos]
     parts = [first, first._replace(videos=tuple(second))]
     row = ut_vgg16._classifier_row(parts, str(tmp_path))
-    assert row.right.tolist() == [[True] * 8]
+    assert row.right.tolist() == [[True] * 8] * len(ut_vgg16.CLASSIFIER_SEEDS)

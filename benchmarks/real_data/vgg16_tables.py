@@ -62,7 +62,7 @@ def tables_of(figures: Mapping[str, Any]) -> dict[str, str]:
     for part in parts:
         accuracies += _accuracies(part, figures["runs"])
         differences += _differences(part)
-    head = ("model", "updates", "right, one seed", "accuracy, % (interval)")
+    head = ("model", "updates", "right, each seed", "accuracy, % (interval)")
     pairs_head = ("rows", "difference, points (interval)", "first is better")
     return {
         "vgg16": markdown(head, accuracies),
