@@ -3,6 +3,8 @@
     python -m benchmarks.real_data ucf101_fc6 --data=DIR --workdir=DIR
     python -m benchmarks.real_data ut_interaction --data=DIR --workdir=DIR
     python -m benchmarks.real_data ut_vgg16 --data=DIR --workdir=DIR --weights=FILE
+    python -m benchmarks.real_data ut_flow_backbones --data=DIR --workdir=DIR
+    python -m benchmarks.real_data ut_fit --data=DIR --workdir=DIR
     python -m benchmarks.real_data ucf24_tubes --data=DIR --workdir=DIR --boxes=FILE
     python -m benchmarks.real_data table --data=benchmarks/results/real_data_ut_interaction.json
     python -m benchmarks.real_data page --data=benchmarks/results/real_data_ut_interaction.json

@@ -17,6 +17,7 @@ TASKS: Mapping[str, str] = {
     "ut_interaction": "",
     "ut_vgg16": "weights",
     "ut_flow_backbones": "",
+    "ut_fit": "",
     "ucf24_tubes": "boxes",
 }
 """Each task, and the option that it needs beside --data and --workdir."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data import flow_backbone_tables, try_tables, vgg16_tables
+from benchmarks.real_data import fit_tables, flow_backbone_tables, try_tables, vgg16_tables
 from benchmarks.real_data.rows import (
     Row,
     accuracy,
@@ -26,6 +26,7 @@ from benchmarks.real_data.rows import (
     verdict,
 )
 from benchmarks.real_data.titles import CELLS, STREAMS, title
+from benchmarks.real_data.ut_baselines import MEAN_RGB
 from benchmarks.real_data.ut_folds import FOLDS, sequence_of
 from benchmarks.real_data.ut_interaction import RIDGE, SECOND, THIRD
 from videolstm_jax import files
@@ -34,7 +35,6 @@ PAGE = pathlib.Path(__file__).parents[2] / "docs" / "results" / "real_data.md"
 
 CLASSIFIERS = ("frame classifier, RGB", "frame classifier, flow")
 MIDDLE, MEAN_FLOW = RIDGE
-MEAN_RGB = "ridge on the mean 7x7x320 map, RGB"
 BLIND_FOLDS = (1, 5)
 """The folds whose test clips no choice of a setting has seen."""
 
@@ -80,9 +80,10 @@ SECOND_PAIRS = (
 
 
 def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
-    """Fills the page from the result file of UT-Interaction, its VGG-16 maps or flow backbones.
+    """Fills the page from a result file of UT-Interaction.
 
-    The flow backbones are compared with rows of UT-Interaction, whose file must lie beside theirs.
+    Its flow backbones and cropped pictures are compared with rows of `ut_interaction`, whose file
+    must lie beside theirs.
     """
     figures = json.loads(results.read_text())
     if "vgg16" in results.name:
@@ -90,6 +91,9 @@ def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
     elif "flow_backbones" in results.name:
         frozen = results.with_name(results.name.replace("flow_backbones", "interaction"))
         tables = flow_backbone_tables.tables_of(figures, json.loads(frozen.read_text()))
+    elif results.stem.endswith("ut_fit"):
+        squashed = results.with_name(results.name.replace("ut_fit", "ut_interaction"))
+        tables = fit_tables.tables_of(figures, json.loads(squashed.read_text()))
     else:
         tables = tables_of(figures)
     files.write_bytes(page, filled(page.read_text(), tables).encode())

@@ -27,19 +27,17 @@ NEAREST = {
 SINGLE_FRAMES = "ridge on single 7x7x320 maps, flow, scores averaged"
 """As recurrent models are trained and scored: on every frame, and by the mean of its scores."""
 
+MIDDLE_RGB = "ridge on the middle frame's 7x7x320 map, RGB"
+MEAN_RGB = "ridge on the mean 7x7x320 map, RGB"
+MEAN_FLOW = "ridge on the mean 7x7x320 map, flow"
+
 _EVERY = 2
 
 
 def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict[str, Row]:
     """Models that are no recurrent network, each on all folds."""
-    tables = _vectors(load_dataset(work_of(folds[0]).dataset), workdir)
-    rows = {}
-    for name, vectors in tables.items():
-        right: dict[str, bool] = {}
-        for settings in folds:
-            right |= ridge_right(load_dataset(work_of(settings).dataset), vectors)
-        rows[name] = Row(in_order(right, names)[None])
-    right = {}
+    rows = ridge_rows(folds, workdir, names)
+    right: dict[str, bool] = {}
     for settings in folds:
         right |= _frames_right(load_dataset(work_of(settings).dataset), workdir)
     rows[SINGLE_FRAMES] = Row(in_order(right, names)[None])
@@ -63,15 +61,27 @@ def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict
     return rows
 
 
+def ridge_rows(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict[str, Row]:
+    """Ridge regression on one vector of each video, each on all folds."""
+    tables = _vectors(load_dataset(work_of(folds[0]).dataset), workdir)
+    rows = {}
+    for name, vectors in tables.items():
+        right: dict[str, bool] = {}
+        for settings in folds:
+            right |= ridge_right(load_dataset(work_of(settings).dataset), vectors)
+        rows[name] = Row(in_order(right, names)[None])
+    return rows
+
+
 def _vectors(dataset: Dataset, workdir: str) -> dict[str, dict[str, np.ndarray]]:
     """What ridge regression reads of each video, by the name of its row."""
     tables: dict[str, dict[str, np.ndarray]] = {
         "ridge on width, height and length": {},
-        "ridge on the middle frame's 7x7x320 map, RGB": {},
-        "ridge on the mean 7x7x320 map, RGB": {},
+        MIDDLE_RGB: {},
+        MEAN_RGB: {},
         "ridge on the mean vector of 320, RGB": {},
         "ridge on the mean vector of 1280, RGB": {},
-        "ridge on the mean 7x7x320 map, flow": {},
+        MEAN_FLOW: {},
         "ridge on the mean vector of 1280, flow": {},
         "ridge on mean, maximum and deviation of 1280, RGB": {},
         "ridge on both mean vectors": {},

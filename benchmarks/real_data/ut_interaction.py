@@ -26,7 +26,7 @@ from benchmarks.real_data.stages import (
     scores_path,
     train_and_score,
 )
-from benchmarks.real_data.ut_baselines import baselines
+from benchmarks.real_data.ut_baselines import MEAN_FLOW, MIDDLE_RGB, baselines
 from benchmarks.real_data.ut_folds import (
     FOLDS,
     HELD_OUT,
@@ -122,10 +122,7 @@ PAIRS = (
 """The orderings of the paper, and what the fusion is compared with."""
 
 
-RIDGE = (
-    "ridge on the middle frame's 7x7x320 map, RGB",
-    "ridge on the mean 7x7x320 map, flow",
-)
+RIDGE = (MIDDLE_RGB, MEAN_FLOW)
 """The best baselines of each stream."""
 
 
@@ -141,10 +138,10 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
     names = sorted(video.name for video in load_dataset(work_of(folds[0]).dataset).videos)
     tries = compare_tries(folds[0], workdir, stop)
     rows = baselines(folds, workdir, names)
-    _add_rows(rows, TRIES[FIRST], RUNS, folds, names, "", stop)
+    add_rows(rows, TRIES[FIRST], RUNS, folds, names, "", stop)
     if CHOSEN != FIRST:
-        _add_rows(rows, TRIES[CHOSEN], SECOND_RUNS, folds, names, SECOND, stop)
-        _add_rows(rows, TRIES[CHOSEN_RGB], THIRD_RUNS, folds, names, THIRD, stop)
+        add_rows(rows, TRIES[CHOSEN], SECOND_RUNS, folds, names, SECOND, stop)
+        add_rows(rows, TRIES[CHOSEN_RGB], THIRD_RUNS, folds, names, THIRD, stop)
     return {
         "data": "UT-Interaction, sequences 1 to 15, folds of 3 sequences",
         "videos": names,
@@ -185,7 +182,7 @@ def _third_pairs() -> list[tuple[str, str]]:
 # ---- recurrent models ----------------------------------------------------------------------------
 
 
-def _add_rows(
+def add_rows(
     rows: dict[str, Row],
     setting: Try,
     models: Sequence[Run],
@@ -194,7 +191,17 @@ def _add_rows(
     suffix: str,
     stop: float,
 ) -> None:
-    """Trains models with one setting on all folds, and adds the rows that are complete."""
+    """Trains models with one setting on all folds, and adds the rows that are complete.
+
+    Args:
+      rows: that are added to, with the fusion of both VideoLSTMs where both are there.
+      setting: of the trainings, and the form of their features.
+      models: that are trained.
+      prepared: the folds.
+      names: of all videos, the order of the rows.
+      suffix: of the names of the rows.
+      stop: a moment of `time.monotonic` after which no training is begun.
+    """
     # The LSTM alone reads vectors, and the others maps.
     layers = backbone_arrays.LAYERS
     if all(model.cell != "lstm" for model in models):
