@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data import flow_backbone_tables, page, titles, try_tables, vgg16_tables
+from benchmarks.real_data import (
+    fit_tables,
+    flow_backbone_tables,
+    page,
+    titles,
+    try_tables,
+    vgg16_tables,
+)
 from videolstm_jax.errors import FileError
 
 RESULTS = pathlib.Path(page.PAGE).parents[2] / "benchmarks" / "results"
@@ -32,6 +39,11 @@ def test_no_figure_of_vgg16_differs():
     text = page.PAGE.read_text()
     assert filled(text, tables) == text and "<!-- vgg16 -->" in text
     assert "ALSTM, VGG-16 pool5" in tables["vgg16"]
+
+
+def test_crops_of_other_videos_are_refused():
+    with pytest.raises(FileError, match="tested on 1 videos and squashed ones on 2; expected the"):
+        fit_tables.tables_of({"videos": ["a"]}, {"videos": ["a", "b"]})
 
 
 def test_flow_backbones_of_other_videos_are_refused():
@@ -64,6 +76,7 @@ def test_a_cell_of_some_folds_is_compared_on_their_clips():
     "results, typed",
     [
         ("real_data_ut_flow_backbones.json", "| VideoLSTM | small network | 68 72 65 |"),
+        ("real_data_ut_fit.json", "| 70 69 65 | 57 59 65 |"),
         pytest.param(
             "real_data_ut_interaction.json", "**74 66 73**", marks=pytest.mark.slow, id="slow"
         ),

@@ -15,14 +15,18 @@ from benchmarks.real_data.rows import (
     verdict,
 )
 from benchmarks.real_data.titles import title
-from benchmarks.real_data.ut_baselines import MEAN_FLOW, MEAN_RGB, MIDDLE_RGB
+from benchmarks.real_data.ut_baselines import (
+    MEAN_FLOW,
+    MEAN_RGB,
+    MIDDLE_RGB,
+    STATISTICS_RGB,
+)
 from benchmarks.real_data.ut_interaction import SECOND, THIRD
 from videolstm_jax.errors import FileError
 
+BASELINES = (MIDDLE_RGB, MEAN_RGB, STATISTICS_RGB, MEAN_FLOW)
 SHOWN = (
-    MIDDLE_RGB,
-    MEAN_RGB,
-    MEAN_FLOW,
+    *BASELINES,
     f"videolstm-rgb{THIRD}",
     f"videolstm-flow{SECOND}",
     f"fusion{THIRD}",
@@ -59,7 +63,7 @@ def tables_of(figures: Mapping[str, Any], squashed: Mapping[str, Any]) -> dict[s
         )
         lines.append(line)
     fused, baselines = crop[f"fusion{THIRD}"], []
-    for name in (MIDDLE_RGB, MEAN_RGB, MEAN_FLOW):
+    for name in BASELINES:
         interval = difference(fused, crop[name])
         baselines.append((_title(name), percent(interval, sign="+"), verdict(interval)))
     head = (

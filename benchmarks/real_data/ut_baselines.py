@@ -30,6 +30,7 @@ SINGLE_FRAMES = "ridge on single 7x7x320 maps, flow, scores averaged"
 MIDDLE_RGB = "ridge on the middle frame's 7x7x320 map, RGB"
 MEAN_RGB = "ridge on the mean 7x7x320 map, RGB"
 MEAN_FLOW = "ridge on the mean 7x7x320 map, flow"
+STATISTICS_RGB = "ridge on mean, maximum and deviation of 1280, RGB"
 
 _EVERY = 2
 
@@ -83,7 +84,7 @@ def _vectors(dataset: Dataset, workdir: str) -> dict[str, dict[str, np.ndarray]]
         "ridge on the mean vector of 1280, RGB": {},
         MEAN_FLOW: {},
         "ridge on the mean vector of 1280, flow": {},
-        "ridge on mean, maximum and deviation of 1280, RGB": {},
+        STATISTICS_RGB: {},
         "ridge on both mean vectors": {},
     }
     for video in dataset.videos:
