@@ -31,7 +31,7 @@ def clusters(seed, videos=30):
     return vectors, label, [f"g{video // CLASSES}" for video in range(videos)]
 
 
-@pytest.mark.parametrize("classifier", ["ridge", "nearest_centroid"])
+@pytest.mark.parametrize("classifier", ["ridge", "nearest_centroid", "unscaled"])
 def test_baselines_tell_clusters_apart(classifier):
     train, label, groups = clusters(0)
     test, test_label, _ = clusters(1)
@@ -39,9 +39,19 @@ def test_baselines_tell_clusters_apart(classifier):
         scores, strength = linear.ridge(train, label, test, groups=groups)
         assert strength in linear.STRENGTHS
     else:
-        scores = linear.nearest_centroid(train, label, test)
+        scaled = classifier == "nearest_centroid"
+        scores = linear.nearest_centroid(train, label, test, scaled=scaled)
     assert scores.shape == (30, CLASSES)
     assert (scores.argmax(1) == test_label).mean() > 0.9
+
+
+def test_long_vectors_count_more_in_a_centroid_that_is_not_scaled():
+    train, label = np.array([[9.0, 0], [0, 1], [1.0, 1]]), np.array([0, 0, 1])
+    test = np.array([[1.0, 0], [0, 1]])
+    equal = linear.nearest_centroid(train, label, test)[:, 0]
+    assert equal[0] == pytest.approx(equal[1]) == pytest.approx(0.5**0.5)
+    long = linear.nearest_centroid(train, label, test, scaled=False)[:, 0]
+    np.testing.assert_allclose(long, np.array([9, 1]) / 82**0.5)
 
 
 def test_ridge_is_the_closed_solution():
@@ -129,15 +139,15 @@ def test_a_run_is_trained_once_and_not_after_the_end(tmp_path, monkeypatch):
 
 
 def made_fc6(folder):
-    """A small file of the layout of UCF101's features: 2 classes, groups 1, 2 (test), 8 and 12."""
+    """A small file of UCF101's features: 2 classes, groups 1, 2 (test), 8, 12 and 13."""
     names, label = [], []
     for number, name in enumerate(("Archery", "Biking")):
-        for group in (1, 2, 8, 12):
+        for group in (1, 2, 8, 12, 13):
             for clip in (1, 2):
                 names.append(f"{name}/v_{name}_g{group:02d}_c{clip:02d}.avi")
                 label.append(number)
     label = np.array(label)
-    values = np.random.default_rng(0).integers(0, 60, (16, 11, 6))
+    values = np.random.default_rng(0).integers(0, 60, (20, 11, 6))
     values[label == 1, :, :3] += 150
     np.savez(
         folder / ucf101_fc6.FILE,
@@ -148,6 +158,15 @@ def made_fc6(folder):
         train=np.array([int(name[-10:-8]) > 7 for name in names]),
         classes=np.array(["Archery", "Biking"]),
     )
+
+
+def test_ridge_of_ucf101_is_validated_on_groups_of_the_training_list(tmp_path):
+    made_fc6(tmp_path)
+    features = ucf101_fc6.read_features(str(tmp_path))
+    # A test video has no part in it, whatever its values.
+    features.values[~features.is_train] = np.nan
+    ridge = ucf101_fc6.ridge_on_held_out(features)
+    assert ridge["right"] == [4] and ridge["videos"] == 4
 
 
 @pytest.mark.slow
@@ -176,6 +195,9 @@ def test_ucf101_goes_from_its_file_to_a_table(tmp_path, monkeypatch, capsys):
     assert figures["rows"]["lstm, chosen"].right.shape == (1, 8)
     # The validation groups are of the training list: two clips of each class.
     assert figures["validation"]["tries"][ucf101_fc6.CHOSEN]["videos"] == 4
+
+    ridge = figures["validation"]["ridge on the mean"]
+    assert ridge["right"] == [4] and ridge["videos"] == 4
 
     # All is there, so nothing is trained again.
     monkeypatch.setattr(stages.train, "run", pytest.fail)

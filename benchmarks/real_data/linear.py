@@ -12,18 +12,23 @@ from videolstm_jax.measure.accuracy import top_k
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
-def nearest_centroid(train: np.ndarray, label: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Cosine similarity to the mean of each class's unit vectors.
+def nearest_centroid(
+    train: np.ndarray, label: np.ndarray, test: np.ndarray, *, scaled: bool = True
+) -> np.ndarray:
+    """Cosine similarity to the mean of each class's vectors.
 
     Args:
       train: [V, D] vectors of the training list.
       label: [V] their classes, 0 to C - 1, each at least once.
       test: [W, D].
+      scaled: whether vectors have the length 1 before their mean is taken, so that all count alike.
 
     Returns:
       [W, C] similarities.
     """
-    train, test = _unit(train), _unit(test)
+    test = _unit(test)
+    if scaled:
+        train = _unit(train)
     centroids = []
     for number in range(int(label.max()) + 1):
         centroids.append(train[label == number].mean(0))

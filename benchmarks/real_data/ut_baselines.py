@@ -11,7 +11,9 @@ from benchmarks.real_data import frame_classifier, linear
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import in_order, right_by_video
 from benchmarks.real_data.ut_folds import FOLDS, arrays_folder, sequence_of, work_of
+from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.measure.nearest import SIZE_BASELINE
+from videolstm_jax.nn.preprocessing import network_picture_fit
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import nearest
 from videolstm_jax.types import Dataset, Video
@@ -34,6 +36,15 @@ STATISTICS_RGB = "ridge on mean, maximum and deviation of 1280, RGB"
 
 _EVERY = 2
 
+PIXELS = "ridge on the mean RGB frame, 28x28 pixels"
+"""The baseline without a network."""
+
+_PIXELS_SIDE = 28
+
+FIVE = "ridge on the mean of five 7x7x320 maps, RGB"
+FIVE_ALONE = f"{FIVE}, each sequence held out alone"
+"""With 14 training sequences instead of 12."""
+
 
 def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict[str, Row]:
     """Models that are no recurrent network, each on all folds."""
@@ -50,6 +61,8 @@ def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict
                 nearest.run(settings.config())
             right |= right_by_video(load_scores(path))
         rows[name] = Row(in_order(right, names)[None])
+    rows[PIXELS] = pixels_row(folds, names)
+    rows |= five_frames_rows(load_dataset(work_of(folds[0]).dataset), workdir, names)
     for stream, title in (("rgb", "RGB"), ("flow", "flow")):
         answers = []
         for seed in (0, 1):
@@ -108,6 +121,60 @@ def _vectors(dataset: Dataset, workdir: str) -> dict[str, dict[str, np.ndarray]]
         for name, vector in zip(tables, vectors, strict=True):
             tables[name][video.name] = vector
     return tables
+
+
+def pixels_row(folds: Sequence[Settings], names: list[str]) -> Row:
+    """Ridge regression on the mean frame of each clip, on all folds."""
+    vectors = _mean_frames(folds[0])
+    right: dict[str, bool] = {}
+    for settings in folds:
+        right |= ridge_right(load_dataset(work_of(settings).dataset), vectors)
+    return Row(in_order(right, names)[None])
+
+
+def _mean_frames(fold: Settings) -> dict[str, np.ndarray]:
+    """The mean of all frames that networks read of each video too, [28 x 28 x 3], by its name."""
+    cfg = fold.config()
+    reader = FrameReader(
+        "rgb",
+        _PIXELS_SIDE,
+        fps=cfg.data.fps,
+        workers=1,
+        fit=network_picture_fit(cfg.data.fit, "rgb", "raw"),
+    )
+    vectors = {}
+    for video in load_dataset(work_of(fold).dataset).videos:
+        vectors[video.name] = reader.read(video).astype(np.float32).mean(0).ravel()
+    return vectors
+
+
+def five_frames_rows(dataset: Dataset, workdir: str, names: list[str]) -> dict[str, Row]:
+    """Ridge regression on few frames of each clip, on the folds and with one sequence held out."""
+    vectors = {}
+    for video in dataset.videos:
+        maps = np.load(arrays_folder(workdir, "rgb") / "pool5" / f"{video.name}.npy")
+        # The middles of five equal parts.
+        chosen = ((np.arange(5) + 0.5) * len(maps) / 5).astype(int)
+        vectors[video.name] = maps[chosen].astype(np.float32).mean(0).ravel()
+    sequences = sorted({sequence_of(video.name) for video in dataset.videos})
+    folds = [[sequence for sequence in sequences if sequence % FOLDS == k] for k in range(FOLDS)]
+    alone = [[sequence] for sequence in sequences]
+    rows = {}
+    for name, held_out in ((FIVE, folds), (FIVE_ALONE, alone)):
+        right: dict[str, bool] = {}
+        for tested in held_out:
+            right |= ridge_right(_with_tested(dataset, tested), vectors)
+        rows[name] = Row(in_order(right, names)[None])
+    return rows
+
+
+def _with_tested(dataset: Dataset, sequences: Sequence[int]) -> Dataset:
+    """The videos with these sequences as the test list, and all others as the training list."""
+    videos = []
+    for video in dataset.videos:
+        part = "test" if sequence_of(video.name) in sequences else "train"
+        videos.append(video._replace(part=part))
+    return dataset._replace(videos=tuple(videos))
 
 
 def ridge_right(dataset: Dataset, vectors: Mapping[str, np.ndarray]) -> dict[str, bool]:
