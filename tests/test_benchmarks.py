@@ -77,14 +77,34 @@ def test_results_name_the_device_the_date_and_the_commit(tmp_path):
     assert json.loads((tmp_path / "b.json").read_text()) == own
 
 
+def test_parts_that_were_added_later_have_their_commit_found():
+    added = {"commit": "89abcde", "date": "2026-01-02"}
+    record_of_rows = {"commit": "1234567", "rows": {"a": {"right": ["10"]}, "b": added}}
+    assert later_parts(record_of_rows) == [added]
+
+
 PATHS = sorted(record.RESULTS.glob("*.json*"))
 
 
 def stamps(path):
-    """The dates and commits of a file of results: one, or one of each row."""
+    """The dates and commits of a file of results: one or more, or one of each row."""
     rows = [json.loads(path.read_text())] if path.suffix == ".json" else record.read_rows(path)
     # `committed` is of files from before the programs wrote it themselves.
-    return [row.get("committed", row) for row in rows]
+    named = [row.get("committed", row) for row in rows]
+    for row in rows:
+        named += later_parts(row)
+    return named
+
+
+def later_parts(record):
+    """The parts of a record that were added to it later: they have a commit of their own."""
+    parts = []
+    for value in record.values():
+        if isinstance(value, dict):
+            if {"commit", "date"} <= value.keys():
+                parts.append(value)
+            parts += later_parts(value)
+    return parts
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)

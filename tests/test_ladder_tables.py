@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from benchmarks.ladder import reasons, table4, tables
+from benchmarks.ladder import paper_table, reasons, table4, tables
 from benchmarks.real_data.rows import Row, as_record
 
 VIDEOS = 40
@@ -55,7 +55,7 @@ def test_a_change_is_compared_with_the_backbone_and_with_the_ladder():
 
 
 def test_tables_are_made_of_the_files_that_there_are(tmp_path):
-    assert set(tables.of_folder(tmp_path)) == {"orderings", "summary"}
+    assert set(tables.of_folder(tmp_path)) == {"orderings", "summary", "paper orderings"}
     rows = {"fusion": row(30), "videolstm-rgb": row(10)}
     stick = {"rows": {"independent": as_record(rows), "tied": as_record({"alstm-rgb": row(40)})}}
     real = {"rows": as_record({"convnet-rgb": row(5), "lstm-rgb": row(9)})}
@@ -70,6 +70,11 @@ def test_tables_are_made_of_the_files_that_there_are(tmp_path):
     assert "| LSTM, RGB - ConvNet, RGB | UT-Interaction | +10.0" in lines[2]
     assert "| LSTM, RGB - ConvNet, RGB | UT-Interaction, larger | -10.0" in lines[3]
     assert "| fusion - VideoLSTM, RGB | stick actions, independent | +50.0" in lines[4]
+    short = of_results["paper orderings"].splitlines()
+    sets = "stick actions | UT-Interaction | UT-Interaction, larger"
+    assert short[0] == f"| ordering of the paper | {sets} |"
+    assert short[2].startswith("| LSTM over ConvNet, RGB | - | +10.0") and "reversed |" in short[2]
+    assert short[3].startswith("| fusion over VideoLSTM, RGB | +50.0")
 
 
 def test_tables_go_between_their_marks():
@@ -103,6 +108,23 @@ def test_the_summary_has_one_verdict_where_both_streams_agree():
     assert "| ConvLSTM over LSTM | both: yes | - |" in lines
     assert "| ConvALSTM over LSTM | RGB: yes; flow: open | - |" in lines
     assert "| LSTM over ConvNet | - | - |" in lines
+
+
+def test_orderings_of_vgg16_take_the_rows_that_there_are():
+    shared = {"convalstm-vgg16": row(20), "alstm-vgg16": row(10)}
+    shared["frame classifier, VGG-16"] = row(30)
+    folds = {"folds": [1, 3], "rows": as_record({**shared, "convlstm-vgg16": row(5)})}
+    figures = {"rows": as_record(shared), "partial": {"convlstm-vgg16": folds}}
+    table = paper_table.table_of({"VGG": paper_table.vgg16_source(figures)})
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    assert [name for name, _ in cells] == [
+        "ConvALSTM over ConvLSTM, RGB",
+        "ConvALSTM over ALSTM, RGB",
+        "ConvALSTM over ConvNet, RGB",
+    ]
+    assert cells[0][1].startswith("+37.5 (") and cells[0][1].endswith(") holds, folds 1, 3")
+    assert cells[1][1].startswith("+25.0 (") and cells[1][1].endswith(") holds")
+    assert cells[2][1].startswith("-25.0 (") and cells[2][1].endswith(") reversed")
 
 
 def test_names_of_fusions_have_both_streams_as_one_part():

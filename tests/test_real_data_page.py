@@ -13,8 +13,10 @@ from benchmarks.real_data import (
     page,
     titles,
     try_tables,
+    ucf101_tables,
     vgg16_tables,
 )
+from benchmarks.real_data.rows import rows_of, share
 from videolstm_jax.errors import FileError
 
 RESULTS = pathlib.Path(page.PAGE).parents[2] / "benchmarks" / "results"
@@ -44,6 +46,37 @@ def test_no_figure_of_vgg16_differs():
 def test_crops_of_other_videos_are_refused():
     with pytest.raises(FileError, match="tested on 1 videos and squashed ones on 2; expected the"):
         fit_tables.tables_of({"videos": ["a"]}, {"videos": ["a", "b"]})
+
+
+def test_no_figure_of_ucf101_differs():
+    figures = json.loads((RESULTS / "real_data_ucf101_fc6.json").read_text())
+    tables = ucf101_tables.tables_of(figures)
+    text = page.PAGE.read_text()
+    assert filled(text, tables) == text
+    assert "<!-- ucf101 rows -->" in text and "<!-- ucf101 tries -->" in text
+    # No row and no try of the file is missing.
+    assert list(ucf101_tables.ROWS) == list(figures["rows"])
+    assert set(ucf101_tables.TRIES) == set(figures["validation"]["tries"])
+
+
+def test_no_figure_of_the_orderings_in_short_differs(tmp_path):
+    copy = tmp_path / "results.md"
+    text = page.RESULTS_PAGE.read_text()
+    assert "| VideoLSTM over ConvALSTM, RGB | +" in text
+    copy.write_text(text.replace("VideoLSTM over ConvALSTM, RGB | +", "typed | -"))
+    page.write_orderings(RESULTS, copy)
+    assert copy.read_text() == text
+
+
+def test_the_default_way_to_score_is_that_of_the_rows():
+    rows = rows_of(json.loads((RESULTS / "real_data_ut_interaction.json").read_text())["rows"])
+    counts = [int(rows[f"videolstm-{stream}"].right[0].sum()) for stream in ("rgb", "flow")]
+    assert list(try_tables.READ_OUTS[0][1:]) == counts
+
+
+def test_a_count_has_the_interval_of_wilson():
+    assert share(0, 18).startswith("0 of 18: 0.0 (0.0 to 17.6")
+    assert share(9, 18) == "9 of 18: 50.0 (29.0 to 71.0)"
 
 
 def test_flow_backbones_of_other_videos_are_refused():
@@ -104,8 +137,8 @@ def test_titles():
 def test_a_try_that_was_not_run_says_so():
     tries = {"a, flow": {"right": [9, 8], "videos": [18, 19]}}
     tries["b, flow"] = {"right": [9, 8, 7], "videos": [18, 19, 18]}
-    assert try_tables.tried(tries, "a", "flow") == ("9 8", "")
-    assert try_tables.tried(tries, "b", "flow") == ("9 8 7", "24")
+    assert try_tables.tried(tries, "a", "flow") == ("9 8", share(17, 37))
+    assert try_tables.tried(tries, "b", "flow") == ("9 8 7", share(24, 55))
     assert try_tables.tried(tries, "b", "rgb") == ("not run", "")
 
 

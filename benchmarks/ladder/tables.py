@@ -1,18 +1,18 @@
-"""The tables of the page docs/results/ladder.md, made of the result files."""
+"""The tables of docs/results/ladder.md and docs/results.md, made of the result files."""
 
 from __future__ import annotations
 
-import json
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.ladder import reasons
+from benchmarks.ladder import paper_table, reasons
 from benchmarks.ladder.names import WORDS, title
 from benchmarks.ladder.published import published_table
+from benchmarks.ladder.sources import REAL_SETS, read, real_rows
 from benchmarks.ladder.table4 import fusion_tables
 from benchmarks.real_data.rows import (
     Row,
@@ -60,16 +60,6 @@ ORDERINGS: Sequence[Ordering] = (
 TIED_PAIRS = (("motion_alstm-rgb", "alstm-rgb"), ("videolstm-rgb", "convalstm-rgb"))
 """Motion attention and the same cell with attention from appearance."""
 
-# Those of `benchmarks.real_data`, whose frame classifier is the same ConvNet.
-_UT_NAMES = {"frame classifier, RGB": "convnet-rgb", "frame classifier, flow": "convnet-flow"}
-
-REAL_SETS = {
-    "ladder_weizmann": "Weizmann",
-    "ladder_ut_interaction": "UT-Interaction",
-    "real_data_ut_interaction": "UT-Interaction, larger",
-}
-"""The result files of real videos, and the names of their sets in the tables."""
-
 FUSION_FILES = {
     "idt stick actions": ("idt_objects_stick_actions", "idt_objects_stick_actions_scaled"),
     "idt weizmann": ("idt_objects_weizmann",),
@@ -91,7 +81,7 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
     """
     tables: dict[str, str] = {}
     sources: dict[str, Mapping[str, Row]] = {}
-    stick = _read(folder / "ladder_stick.json")
+    stick = read(folder / "ladder_stick.json")
     if stick:
         of_set = {name: rows_of(rows) for name, rows in stick["rows"].items()}
         for name, rows in of_set.items():
@@ -99,7 +89,7 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
             sources[f"stick actions, {name}"] = rows
         if len(of_set) == 2:
             tables["gains"] = gain_table(of_set["independent"], of_set["tied"])
-    changed = _read(folder / "ladder_reasons.json")
+    changed = read(folder / "ladder_reasons.json")
     if stick and changed:
         rows = reasons.rows_with_ladder(folder)
         pairs = [(title(row), title(baseline)) for row, baseline in changed["pairs"]]
@@ -107,14 +97,15 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
         tables["reasons"] = difference_table(_titled(rows), pairs)
     tables |= _hard_tables(folder)
     for name, words in REAL_SETS.items():
-        rows = _real_rows(folder / f"{name}.json")
+        rows = real_rows(folder / f"{name}.json")
         if rows:
             sources[words] = rows
             tables[name] = accuracy_table(_titled(rows))
     tables["summary"] = summary_table(sources)
     tables["orderings"] = ordering_table(sources)
+    tables["paper orderings"] = paper_table.of_folder(folder)
     for name, stems in FUSION_FILES.items():
-        results = [_read(folder / f"{stem}.json") for stem in stems]
+        results = [read(folder / f"{stem}.json") for stem in stems]
         of_files = [rows_of(figures["rows"]) for figures in results if figures]
         if of_files:
             tables[name] = fusion_tables(of_files)
@@ -125,16 +116,10 @@ def _hard_tables(folder: pathlib.Path) -> dict[str, str]:
     """The tables of VideoLSTM on flow of hard clips, at the sizes of the ladder and of the page."""
     tables: dict[str, str] = {}
     for name, table_of in (("flow", change_table), ("published", published_table)):
-        figures = _read(folder / f"ladder_{name}.json")
+        figures = read(folder / f"ladder_{name}.json")
         if figures:
             tables[name] = table_of(rows_of(figures["rows"]))
     return tables
-
-
-def _real_rows(path: pathlib.Path) -> Mapping[str, Row]:
-    """The rows of a result file of real videos, by the names of the ladder."""
-    rows = rows_of(_read(path).get("rows", {}))
-    return {_UT_NAMES.get(row, row): rows[row] for row in rows}
 
 
 def filled(page: str, tables: Mapping[str, str]) -> str:
@@ -151,12 +136,6 @@ def filled(page: str, tables: Mapping[str, str]) -> str:
 
 def _titled(rows: Mapping[str, Row]) -> dict[str, Row]:
     return {title(name): row for name, row in rows.items()}
-
-
-def _read(path: pathlib.Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    return json.loads(path.read_text())
 
 
 # ---- single tables -------------------------------------------------------------------------------

@@ -9,7 +9,8 @@
     python -m benchmarks.real_data table --data=benchmarks/results/real_data_ut_interaction.json
     python -m benchmarks.real_data page --data=benchmarks/results/real_data_ut_interaction.json
 
-`table` prints tables, and `page` writes those of UT-Interaction into docs/results/real_data.md.
+`table` prints tables. `page` writes those of UCF101 and UT-Interaction into
+docs/results/real_data.md, and the paper's orderings into docs/results.md.
 A model is trained and scored by the project's own stages. Whatever the work folder already has is
 not computed again, so a run that was stopped goes on with the same command.
 Results: benchmarks/results/real_data_<task>.json.

@@ -42,6 +42,8 @@ def main() -> None:
         return
     if options.task == "page":
         page.write(pathlib.Path(options.data))
+        # Its orderings are of the same files.
+        page.write_orderings(pathlib.Path(options.data).parent)
         return
     if not options.workdir:
         parser.error("--workdir is missing; expected the folder of everything that is computed")

@@ -1,4 +1,4 @@
-"""Writes the tables of UT-Interaction into docs/results/real_data.md, from the result file.
+"""Writes the tables of docs/results/real_data.md from the result files.
 
 Each table stands between the marks `<!-- name -->` and `<!-- end of name -->`. No figure of a table
 is typed by hand; the text between the tables is.
@@ -13,8 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.ladder import paper_table
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data import fit_tables, flow_backbone_tables, try_tables, vgg16_tables
+from benchmarks.real_data import (
+    fit_tables,
+    flow_backbone_tables,
+    try_tables,
+    ucf101_tables,
+    vgg16_tables,
+)
 from benchmarks.real_data.rows import (
     Row,
     accuracy,
@@ -32,6 +39,7 @@ from benchmarks.real_data.ut_interaction import RIDGE, SECOND, THIRD
 from videolstm_jax import files
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "results" / "real_data.md"
+RESULTS_PAGE = PAGE.parents[1] / "results.md"
 
 CLASSIFIERS = ("frame classifier, RGB", "frame classifier, flow")
 MIDDLE, MEAN_FLOW = RIDGE
@@ -80,13 +88,15 @@ SECOND_PAIRS = (
 
 
 def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
-    """Fills the page from a result file of UT-Interaction.
+    """Fills the page from a result file of UCF101 or UT-Interaction.
 
-    Its flow backbones and cropped pictures are compared with rows of `ut_interaction`, whose file
+    Flow backbones and cropped pictures are compared with rows of `ut_interaction`, whose file
     must lie beside theirs.
     """
     figures = json.loads(results.read_text())
-    if "vgg16" in results.name:
+    if "ucf101" in results.name:
+        tables = ucf101_tables.tables_of(figures)
+    elif "vgg16" in results.name:
         tables = vgg16_tables.tables_of(figures)
     elif "flow_backbones" in results.name:
         frozen = results.with_name(results.name.replace("flow_backbones", "interaction"))
@@ -98,6 +108,12 @@ def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
         tables = tables_of(figures)
     files.write_bytes(page, filled(page.read_text(), tables).encode())
     print(f"wrote {', '.join(tables)} into {page}")
+
+
+def write_orderings(folder: pathlib.Path, page: pathlib.Path = RESULTS_PAGE) -> None:
+    """Fills the paper's orderings of docs/results.md from the result files of a folder."""
+    table = {"paper orderings": paper_table.of_folder(folder)}
+    files.write_bytes(page, filled(page.read_text(), table).encode())
 
 
 def tables_of(figures: Mapping[str, Any]) -> dict[str, str]:
@@ -113,6 +129,7 @@ def tables_of(figures: Mapping[str, Any]) -> dict[str, str]:
         "second orderings": _pairs_table(
             "rows, second setting where there is one", _second_pairs(rows), rows
         ),
+        "read outs": try_tables.read_outs(),
         "third tries": try_tables.third(figures["validation"]),
         "third": _third_table(rows, blind),
         "third orderings": _pairs_table("rows", _third_pairs(rows), rows),

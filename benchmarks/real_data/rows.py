@@ -8,7 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.measure.intervals import Interval, mean_interval, paired_interval
+from videolstm_jax.measure.intervals import (
+    Interval,
+    mean_interval,
+    paired_interval,
+    wilson_interval,
+)
 
 
 class Row(NamedTuple):
@@ -78,6 +83,11 @@ def counts(row: Row | None, videos: np.ndarray | slice = slice(None)) -> str:
 def accuracy(row: Row) -> str:
     """The accuracy with its interval, in per cent."""
     return percent(mean_interval(row.shares))
+
+
+def share(right: int, videos: int) -> str:
+    """A count, and its share in per cent with Wilson's interval, where no answers are kept."""
+    return f"{right} of {videos}: {percent(wilson_interval(right, videos))}"
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -1,7 +1,7 @@
 """Settings of UT-Interaction that are compared on held-out sequences of a training list.
 
 All tries read the training list of fold 1 only. Three times, three of its twelve sequences are held
-out: 54 clips in all. These clips are test clips of folds 2 to 4 later, so that the choice is blind
+out: 55 clips in all. These clips are test clips of folds 2 to 4 later, so that the choice is blind
 for folds 1 and 5 alone; the results say what the rows are worth there.
 """
 

@@ -60,7 +60,7 @@ def installed_lite0_path() -> epath.Path:
     path = epath.Path(next(iter(spec.submodule_search_locations))) / FILE
     problem = _file_problem(path)
     if problem:
-        # Without its dependencies, of which PyTorch is one, and which nothing here needs.
+        # This package alone is installed again: it names no dependencies, and needs none.
         reinstall = _INSTALL.replace("install", "install --force-reinstall --no-deps", 1)
         raise FileError(f"{path} {problem}: {reinstall}")
     return path
