@@ -1,7 +1,9 @@
 """TV-L1 with other constants and steps: a copy of `videolstm_jax.flow.tvl1` that takes them all.
 
-The package has the default only, since each step that could be left out costs time. The copy serves
-`benchmarks/flow_truth_changes.py`; docs/experiments/flow_truth.md describes the changes.
+The package compiles a program for each set of constants. The copy takes them as arguments, so that
+all variants share one program, and has steps that the package lacks. It serves
+`benchmarks/flow_truth_changes.py`; docs/experiments/flow_truth.md describes the changes. Tests
+compare it with the package's methods `tvl1` and `tvl1_edges`.
 """
 
 from __future__ import annotations
@@ -59,10 +61,12 @@ def falling(weight: float, factor: float) -> tuple[float, ...]:
     return tuple(weight * factor**k for k in range(DEFAULT.scales))
 
 
-CANDIDATE = Changes(
-    weights=falling(0.2, 0.8), five_points=True, first_share=0.25, edge_rate=5.0, blur=0.1
+EDGES = Changes(
+    weights=falling(0.2, 0.8), five_points=True, first_share=0.5, edge_rate=5.0, blur=0.1
 )
-"""The candidate of the page."""
+"""The constants of the package's method `tvl1_edges`."""
+CANDIDATE = EDGES._replace(first_share=0.25)
+"""An earlier candidate of the page."""
 
 
 def changed_flow(first: np.ndarray, second: np.ndarray, changes: Changes) -> np.ndarray:
@@ -72,11 +76,6 @@ def changed_flow(first: np.ndarray, second: np.ndarray, changes: Changes) -> np.
         pictures = without_structure(pictures, changes.texture)
     # All numbers are arguments of one program, so a frame size is compiled once for all variants.
     return np.asarray(_pyramid(pictures[:1], pictures[1:], changes))[0]
-
-
-def candidate_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Computes the flow of one pair with the candidate."""
-    return changed_flow(first, second, CANDIDATE)
 
 
 @jax.jit

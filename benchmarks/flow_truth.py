@@ -2,13 +2,13 @@
 
     python -m benchmarks.flow_truth --truth=FOLDER
 
-Compares our TV-L1, the candidate of `benchmarks/changed_tvl1.py`, OpenCV's DualTVL1 and
-scikit-image's TV-L1 on pairs whose true flow is known (`benchmarks/flow_pairs.py` lists their files
-below FOLDER). All get the same grey pictures, OpenCV and scikit-image have their default settings,
-and they take turns. Errors are end-point errors in pixels, over the pixels whose truth is known.
-Prints the name of each pair before it is measured, the figures as JSON, and the first table of
-docs/experiments/flow_truth.md: for each pair and method the mean and the median error, the share
-above 3 pixels, the mean over visible pixels, processor seconds of a pair and their ratio to ours.
+Compares our methods `tvl1` and `tvl1_edges`, OpenCV's DualTVL1 and scikit-image's TV-L1 on pairs
+whose true flow is known (`benchmarks/flow_pairs.py` lists their files below FOLDER). All get the
+same grey pictures, OpenCV and scikit-image have their default settings, and they take turns. Errors
+are end-point errors in pixels, over the pixels whose truth is known. Prints the name of each pair
+before it is measured, the figures as JSON, and the first table of docs/experiments/flow_truth.md:
+for each pair and method the mean and the median error, the share above 3 pixels, the mean over
+visible pixels, processor seconds of a pair and their ratio to `tvl1`.
 Results: benchmarks/results/flow_truth_<backend>.json.
 """
 
@@ -23,7 +23,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from benchmarks import changed_tvl1, command_line, flow_pairs, record
+from benchmarks import command_line, flow_pairs, record
 from videolstm_jax.flow import batched
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -34,8 +34,13 @@ OUTLIER = 3.0
 
 
 def our_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Computes our TV-L1."""
+    """Computes our TV-L1, the method `tvl1`."""
     return batched.tvl1_of_arrays(first[None], second[None])[0]
+
+
+def our_flow_at_edges(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Computes its variant, the method `tvl1_edges`."""
+    return batched.tvl1_edges_of_arrays(first[None], second[None])[0]
 
 
 # OpenCV and scikit-image are extras. They are imported where they run, so that --help needs none.
@@ -53,9 +58,12 @@ def skimage_flow(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.stack([u, v], -1)
 
 
+OURS = "tvl1"
+"""The method that the ratios of the times are to."""
+
 METHODS = {
-    "ours": our_flow,
-    "candidate": changed_tvl1.candidate_flow,
+    OURS: our_flow,
+    "tvl1_edges": our_flow_at_edges,
     "OpenCV DualTVL1": opencv_flow,
     "scikit-image": skimage_flow,
 }
@@ -99,7 +107,7 @@ def measure(
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in methods}
     # Compiles, which the times must not contain.
     our_flow(first, second)
-    changed_tvl1.candidate_flow(first, second)
+    our_flow_at_edges(first, second)
     for _ in range(repeats):
         for name, method in methods.items():
             wall, busy = time.perf_counter(), time.process_time()
@@ -119,7 +127,7 @@ def table(pairs: dict[str, dict[str, dict[str, float]]]) -> str:
     """Returns a Markdown table of the figures by pair and method.
 
     Times are processor seconds, which other work on the machine changes least; their ratio is to
-    ours.
+    our `tvl1`.
     """
     rows = [
         "| pair | method | mean error | median | above 3 pixels | mean, visible pixels "
@@ -128,7 +136,7 @@ def table(pairs: dict[str, dict[str, dict[str, float]]]) -> str:
     ]
     for name, methods in pairs.items():
         best = min(figures["mean"] for figures in methods.values())
-        unit = methods["ours"]["processor_seconds"]
+        unit = methods[OURS]["processor_seconds"]
         for method, figures in methods.items():
             mean = f"{figures['mean']:.3f}"
             if figures["mean"] == best:

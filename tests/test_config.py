@@ -49,6 +49,7 @@ SECTIONS = {type(value): name for name, value in vars(RunConfig()).items()}
         (DataConfig, "on_bad_video", "ignore"),
         (FlowConfig, "width", 0),
         (FlowConfig, "image", "gif"),
+        (FlowConfig, "method", "tvl1_edge"),
         (FlowConfig, "percentile", 101.0),
         (ConvNetConfig, "image_size", 225),
         (ConvNetConfig, "widths", (64,)),

@@ -55,5 +55,5 @@ def test_opencv_that_is_not_there(folder, tmp_path, monkeypatch):
     sys.modules["cv2"].__version__ = "4.9"
     with pytest.raises(ConfigError, match=r"4\.9 was installed without its contrib modules"):
         flow_methods.flow_method("opencv_tvl1")
-    with pytest.raises(ConfigError, match="expected one of tvl1, dis, opencv_tvl1"):
+    with pytest.raises(ConfigError, match="expected one of tvl1, tvl1_edges, dis, opencv_tvl1"):
         flow_methods.flow_method("farneback")

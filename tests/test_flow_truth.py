@@ -111,8 +111,8 @@ def test_errors_are_those_of_valid_pixels():
 def test_table():
     ours = {"mean": 0.25, "median": 0.1, "above_3": 0.0125, "processor_seconds": 0.5}
     rival = {"mean": 0.5, "median": 0.2, "above_3": 0, "mean_visible": 1, "processor_seconds": 2}
-    rows = flow_truth.table({"a pair": {"ours": ours, "rival": rival}}).splitlines()
-    assert rows[2] == "| a pair | ours | **0.250** | 0.100 | 1.2 % | - | 0.50 | 1.0 |"
+    rows = flow_truth.table({"a pair": {flow_truth.OURS: ours, "rival": rival}}).splitlines()
+    assert rows[2] == "| a pair | tvl1 | **0.250** | 0.100 | 1.2 % | - | 0.50 | 1.0 |"
     assert rows[3] == "| a pair | rival | 0.500 | 0.200 | 0.0 % | 1.000 | 2.00 | 4.0 |"
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from benchmarks import changed_tvl1, flow_truth_changes, record
-from benchmarks.changed_tvl1 import CANDIDATE, Changes
+from benchmarks.changed_tvl1 import EDGES, Changes
 from videolstm_jax.flow.tvl1 import tvl1
 
 
@@ -33,7 +33,7 @@ def test_without_changes_it_is_the_packages(pair):
 @pytest.mark.parametrize(
     "changes",
     [
-        CANDIDATE,
+        EDGES,
         Changes(weights=changed_tvl1.falling(0.07, 1)),
         Changes(slack=0.1),
         Changes(warps=2),
@@ -55,7 +55,7 @@ def test_each_change_changes_the_flow_and_keeps_the_motion(pair, changes):
 
 def test_lambda_falls_from_fine_to_coarse():
     expected = (0.2, 0.16, 0.128, 0.1024, 0.08192)
-    np.testing.assert_allclose(CANDIDATE.weights, expected)
+    np.testing.assert_allclose(EDGES.weights, expected)
 
 
 def test_structure_of_a_flat_picture_with_a_dot():

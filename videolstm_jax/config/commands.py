@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import check_setting_at_least, check_setting_within
+from videolstm_jax.config.inputs import FLOW_METHODS
 from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
@@ -30,9 +31,9 @@ class PredictConfig:
     # too slow for it.
     flow: str = setting(
         "",
-        "Another method of flow than in training: tvl1, dis or opencv_tvl1. `dis` is "
+        "Another method of flow than in training, by its name in `flow.method`. `dis` is "
         "fast and rougher; it and `opencv_tvl1` need OpenCV. Empty takes the method of the model.",
-        choices=("", "tvl1", "dis", "opencv_tvl1"),
+        choices=("", *FLOW_METHODS),
     )
     output: str = setting(
         "",

@@ -195,15 +195,20 @@ def _check_pattern(pattern: str) -> None:
     require_setting(not pattern or groups > 0, "data.group_pattern", pattern, expected)
 
 
+FLOW_METHODS = ("tvl1", "tvl1_edges", "dis", "opencv_tvl1")
+"""The values of `flow.method`."""
+
+
 @dataclass(frozen=True)
 class FlowConfig:
     """Optical flow: the method, the size it is computed at, and how it becomes an image."""
 
     method: str = setting(
         "tvl1",
-        "Method of optical flow: tvl1, dis or opencv_tvl1. `tvl1` is ours; `dis` (fast, "
-        "rougher) and `opencv_tvl1` are OpenCV's, which must be installed (extra `opencv`).",
-        choices=("tvl1", "dis", "opencv_tvl1"),
+        "Method of optical flow: tvl1, tvl1_edges, dis or opencv_tvl1. `tvl1` is ours; "
+        "`tvl1_edges` is its variant with smaller errors on real pairs. `dis` (fast, rougher) "
+        "and `opencv_tvl1` are OpenCV's, which must be installed (extra `opencv`).",
+        choices=FLOW_METHODS,
     )
     # 340 x 256 is the size at which the authors computed flow; see docs/decisions.md.
     width: int = setting(

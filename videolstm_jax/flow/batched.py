@@ -16,6 +16,7 @@ import numpy as np
 
 from videolstm_jax.flow import image, packing, tvl1
 from videolstm_jax.flow.packing import FlowPart, Segment, flow_pair_parts
+from videolstm_jax.flow.tvl1_settings import TVL1_EDGES
 
 
 class FlowImages(NamedTuple):
@@ -65,6 +66,11 @@ class _UnfinishedVideo:
 def tvl1_of_arrays(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Computes `tvl1.tvl1` of numpy arrays."""
     return np.asarray(tvl1.tvl1(a, b))
+
+
+def tvl1_edges_of_arrays(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Computes `tvl1.tvl1` of numpy arrays with the settings `TVL1_EDGES`."""
+    return np.asarray(tvl1.tvl1(a, b, settings=TVL1_EDGES))
 
 
 def batched_tvl1_images(

@@ -1,5 +1,7 @@
 """TV-L1 optical flow (Zach, Pock and Bischof 2007), batched over pairs of frames.
 
+With the settings `TVL1_EDGES` it is the variant `tvl1_edges`, whose further steps are in `edges`.
+
 The order of operations is part of the result: tests compare flow to the last bit, and XLA fuses
 what is written here into two passes over memory for each iteration. Change neither without
 `benchmarks/tvl1.py`.
@@ -15,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from videolstm_jax.flow.edges import tvl1_blurred, tvl1_edge_penalty, tvl1_gradient
 from videolstm_jax.flow.sampling import (
     flow_bilinear_weights,
     flow_spline_weights,
@@ -24,34 +27,20 @@ from videolstm_jax.flow.sampling import (
     tvl1_neighbours,
     tvl1_neighbours_or_zero,
 )
+from videolstm_jax.flow.tvl1_settings import TVL1Settings
 
 
-class TVL1Settings(NamedTuple):
-    """The constants of the method.
+class _Level(NamedTuple):
+    """The frames of one scale, and what depends on them alone."""
 
-    tau, weight, theta, scales and warps are those of OpenCV's DualTVL1.
-    """
-
-    tau: float = 0.25
-    """Step of the dual ascent."""
-    weight: float = 0.15
-    """lambda, of the data term, for grey levels in [0, 255]."""
-    theta: float = 0.3
-    """How closely the copies of the flow in the data term and in the regulariser agree."""
-    scales: int = 5
-    step: float = 0.5
-    """The sides of each scale of the pyramid, as a share of the sides of the finer one."""
-    smallest: int = 8
-    """No scale but the first has a side below this many pixels."""
-    warps: int = 5
-    """How often the second frame is warped and its brightness linearised at each scale."""
-    iterations: int = 25
-    """Iterations of the dual scheme after each warp."""
-    slack: float = 0.03
-    """Gradients of the flow below this (pixels a pixel) are penalised quadratically.
-
-    Pure total variation, 0, makes steps of a slow turn or zoom (Werlberger et al. 2009).
-    """
+    a: Array
+    """[G, h, w]."""
+    b: Array
+    slope_a: Array | None
+    """The gradient of `a`, [G, h, w, 2]; None where no step reads it."""
+    slope_b: Array
+    damping: Array | float
+    """How much the flow's gradient shortens the dual, the same everywhere or [G, h, w]."""
 
 
 class _Data(NamedTuple):
@@ -130,6 +119,8 @@ def tvl1_pyramid_sizes(height: int, width: int, settings: TVL1Settings) -> list[
 def _pyramid(a: Array, b: Array, settings: TVL1Settings) -> Array:
     """The flow of one group, [G, H, W, 2], from the coarsest scale to the finest."""
     sizes = tvl1_pyramid_sizes(*a.shape[1:], settings)
+    if settings.blur:
+        a, b = tvl1_blurred(a, settings.blur), tvl1_blurred(b, settings.blur)
     levels = [(a, b)]
     for size in sizes[1:]:
         levels.append(
@@ -137,30 +128,41 @@ def _pyramid(a: Array, b: Array, settings: TVL1Settings) -> Array:
         )
     # At the coarsest scale the search begins from no motion.
     u = v = jnp.zeros((a.shape[0], *sizes[-1]), jnp.float32)
-    for (h, w), (a_k, b_k) in zip(reversed(sizes), reversed(levels), strict=True):
+    for k in reversed(range(len(sizes))):
+        h, w = sizes[k]
         # Displacements are in pixels of their scale, so they grow with the sides.
         h_0, w_0 = u.shape[1:]
         u, v = (
             resized_flow_layers(u, (h, w)) * (w / w_0),
             resized_flow_layers(v, (h, w)) * (h / h_0),
         )
-        u, v = _scale(a_k, b_k, u, v, settings)
+        weight = settings.weight * settings.weight_factor**k
+        u, v = _scale(_level(*levels[k], settings), u, v, settings._replace(weight=weight))
     return jnp.stack([tvl1_median_of_9(u), tvl1_median_of_9(v)], -1)
 
 
-def _scale(a: Array, b: Array, u: Array, v: Array, settings: TVL1Settings) -> tuple[Array, Array]:
+def _level(a: Array, b: Array, settings: TVL1Settings) -> _Level:
+    """Computes what depends on the frames of one scale alone, before the flow is refined there."""
+    slope_b = tvl1_gradient(b, five_points=settings.five_points)
+    # Steps that a constant leaves out are not traced: the default keeps its program and its bits.
+    slope_a = None
+    if settings.first_share:
+        slope_a = tvl1_gradient(a, five_points=settings.five_points)
+    damping = settings.tau / settings.theta
+    if settings.edge_rate:
+        damping = damping / tvl1_edge_penalty(a, settings.edge_rate)
+    return _Level(a, b, slope_a, slope_b, damping)
+
+
+def _scale(level: _Level, u: Array, v: Array, settings: TVL1Settings) -> tuple[Array, Array]:
     """Refines the flow at one scale."""
-    # Central differences, x along axis 2 and y along axis 1.
-    gx = (tvl1_neighbours(b, 1, 2) - tvl1_neighbours(b, -1, 2)) / 2
-    gy = (tvl1_neighbours(b, 1, 1) - tvl1_neighbours(b, -1, 1)) / 2
-    gradient = jnp.stack([gx, gy], -1)
 
     def warp(_: int, state: _State) -> _State:
         # Before the warp, where an outlier would linearise the brightness at a wrong place.
         state = state._replace(u=tvl1_median_of_9(state.u), v=tvl1_median_of_9(state.v))
-        data = _linear(a, b, gradient, state.u, state.v)
+        data = _linear(level, state.u, state.v, settings)
         return lax.fori_loop(
-            0, settings.iterations, lambda _, s: _iteration(data, s, settings), state
+            0, settings.iterations, lambda _, s: _iteration(level, data, s, settings), state
         )
 
     # The duals go on from warp to warp of a scale, and start anew at the next scale.
@@ -169,28 +171,31 @@ def _scale(a: Array, b: Array, u: Array, v: Array, settings: TVL1Settings) -> tu
     return state.u, state.v
 
 
-def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
+def _linear(level: _Level, u: Array, v: Array, settings: TVL1Settings) -> _Data:
     """Warps `b` and its gradient by the flow and linearises the brightness there.
 
     Pixels that leave the frame have no data term: their gradient is zero. Splines for `b` halve the
     error that bilinear samples leave in the flow; for the gradient they change nothing.
     """
-    height, width = a.shape[1:]
+    height, width = u.shape[1:]
     x = u + lax.broadcasted_iota(jnp.float32, u.shape, 2)
     y = v + lax.broadcasted_iota(jnp.float32, u.shape, 1)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     # Sampled also where it leaves the frame, at the edge: shapes cannot depend on the flow.
     x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
-    warped = sampled_flow_layers(b[..., None], x, y, flow_spline_weights)[..., 0]
-    slope = jnp.where(
-        inside[..., None], sampled_flow_layers(gradient, x, y, flow_bilinear_weights), 0.0
-    )
+    warped = sampled_flow_layers(level.b[..., None], x, y, flow_spline_weights)[..., 0]
+    inside = inside[..., None]
+    slope = sampled_flow_layers(level.slope_b, x, y, flow_bilinear_weights)
+    if level.slope_a is not None:
+        slope = settings.first_share * level.slope_a + (1 - settings.first_share) * slope
+    slope = jnp.where(inside, slope, 0.0)
     gx, gy = slope[..., 0], slope[..., 1]
     # 1e-9 keeps flat pixels finite; their pull is zero because gx and gy are.
-    return _Data(warped - a - gx * u - gy * v, gx, gy, 1 / jnp.maximum(gx * gx + gy * gy, 1e-9))
+    residual = warped - level.a - gx * u - gy * v
+    return _Data(residual, gx, gy, 1 / jnp.maximum(gx * gx + gy * gy, 1e-9))
 
 
-def _iteration(data: _Data, state: _State, settings: TVL1Settings) -> _State:
+def _iteration(level: _Level, data: _Data, state: _State, settings: TVL1Settings) -> _State:
     """One iteration of the dual scheme: thresholding, the flow from the duals, then the duals.
 
     Written in shifts of whole arrays, so that it compiles to two passes over memory.
@@ -203,7 +208,8 @@ def _iteration(data: _Data, state: _State, settings: TVL1Settings) -> _State:
     u = u - pull * data.gx + settings.theta * _divergence(ux, uy)
     v = v - pull * data.gy + settings.theta * _divergence(vx, vy)
     # The duals last, since they read the new flow.
-    return _State(u, v, *_dual(u, ux, uy, settings), *_dual(v, vx, vy, settings))
+    u_dual = _dual(u, ux, uy, level.damping, settings)
+    return _State(u, v, *u_dual, *_dual(v, vx, vy, level.damping, settings))
 
 
 def _divergence(px: Array, py: Array) -> Array:
@@ -211,10 +217,12 @@ def _divergence(px: Array, py: Array) -> Array:
     return px - tvl1_neighbours_or_zero(px, 2) + py - tvl1_neighbours_or_zero(py, 1)
 
 
-def _dual(u: Array, px: Array, py: Array, settings: TVL1Settings) -> tuple[Array, Array]:
+def _dual(
+    u: Array, px: Array, py: Array, damping: Array | float, settings: TVL1Settings
+) -> tuple[Array, Array]:
     """One step of the dual (px, py) of one component of the flow, from forward differences."""
     rate = settings.tau / settings.theta
     dx, dy = tvl1_neighbours(u, 1, 2) - u, tvl1_neighbours(u, 1, 1) - u
     # The slack under the root keeps the penalty quadratic where the gradient is small.
-    scale = 1 / (1 + rate * jnp.sqrt(dx * dx + dy * dy + settings.slack**2))
+    scale = 1 / (1 + damping * jnp.sqrt(dx * dx + dy * dy + settings.slack**2))
     return (px + rate * dx) * scale, (py + rate * dy) * scale

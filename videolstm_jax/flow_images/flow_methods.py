@@ -1,4 +1,4 @@
-"""The methods of optical flow by name: this project's TV-L1, and two of OpenCV's."""
+"""The methods of optical flow by name: this project's TV-L1 and its variant, two of OpenCV's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def flow_method(name: str) -> Method:
     if name not in METHODS:
         raise ConfigError(f"flow.method is {name!r}; expected one of {', '.join(METHODS)}")
     # Fails now rather than after all videos have been decoded.
-    if name != "tvl1":
+    if name in _OPENCV_METHODS:
         _opencv(name)
     return METHODS[name]
 
@@ -64,9 +64,11 @@ def _pair_by_pair(algorithm: Any, frames: np.ndarray, next_frames: np.ndarray) -
 
 METHODS: Mapping[str, Method] = {
     "tvl1": batched.tvl1_of_arrays,
+    "tvl1_edges": batched.tvl1_edges_of_arrays,
     "dis": opencv_dis_flow_method,
     "opencv_tvl1": opencv_tvl1_flow_method,
 }
+_OPENCV_METHODS = ("dis", "opencv_tvl1")
 
 
 def _opencv(name: str) -> ModuleType:

@@ -92,7 +92,7 @@ class ExtractorRecord:
 class FlowRecord:
     """The settings of flow images; see `flow_images.online.FlowSettings`."""
 
-    method: Literal["tvl1", "dis", "opencv_tvl1"]
+    method: Literal["tvl1", "tvl1_edges", "dis", "opencv_tvl1"]
     width: _Count
     height: _Count
     shorter_side: _Count
