@@ -123,6 +123,14 @@ def test_the_page_shows_the_figures_of_the_file():
     assert flow_truth.table(figures["pairs"]) in page
 
 
+def test_tvl1_edges_is_the_nearest_on_every_pair():
+    """As the pages say: docs/videos.md, docs/decisions.md and the CHANGELOG."""
+    figures = json.loads((record.RESULTS / "flow_truth_cpu.json").read_text())
+    for methods in figures["pairs"].values():
+        means = {name: errors["mean"] for name, errors in methods.items()}
+        assert min(means, key=means.get) == "tvl1_edges" and len(means) == 4
+
+
 def test_real_pairs(real_data):
     folder = real_data / "flow_truth"
     if not folder.is_dir():
