@@ -1,14 +1,15 @@
-"""A backbone of any network of timm, such as DINOv2, SigLIP or CLIP: its last map, frozen.
+"""A backbone of any network of timm, such as CLIP, SigLIP or DINOv2: its last map, frozen.
 
     pip install timm
-    videolstm pipeline --videos=DIR --workdir=work/dino --backbone=examples.timm_backbone:BACKBONE
+    export TIMM_BACKBONE=vit_base_patch16_siglip_224.webli
+    videolstm pipeline --videos=DIR --workdir=work/siglip --backbone=examples.timm_backbone:BACKBONE
 
-Run it in a checkout, or copy this file into the current folder and leave out `examples.`. `NAME` is
-a name of timm, and `SIDE` the side in pixels that frames are resized to before the network reads
-them. timm downloads weights once, the first time that they are asked for.
+Run it in a checkout, or copy this file into the current folder and leave out `examples.`.
+`TIMM_BACKBONE` is a name of timm; without it the network is DINOv2. timm downloads weights once,
+the first time that they are asked for.
 
 The recurrent models need maps [N, N, D] of RGB and of flow with the same N for VideoLSTM and
-ConvALSTM: 7 in the preset `small`. `MAP_SIDE` averages larger maps down to it.
+ConvALSTM: 7 in the preset `small`. Maps of any side are averaged to it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import os
 import numpy as np
 
 NAME = os.environ.get("TIMM_BACKBONE", "vit_small_patch14_dinov2.lvd142m")
-SIDE = 196  # 14 x 14 patches of DINOv2, which average to 7 x 7
+# Pixels that the network reads. 224 is a multiple of 14, 16 and 32, so patches of these sizes cover
+# the frame, and it is what most networks of CLIP and SigLIP were trained on.
+SIDE = 224
 MAP_SIDE = 7
 
 
@@ -29,7 +32,10 @@ def _network():
     """The network with its weights, and the mean and the deviation of its pixels."""
     # Imported when the first frame comes: naming the backbone costs nothing.
     timm = importlib.import_module("timm")
-    options = {"img_size": SIDE} if NAME.startswith("vit_") else {}
+    options = {}
+    # Transformers have a table of positions, which timm resamples for other sizes than their own.
+    if NAME.startswith("vit_"):
+        options["img_size"] = SIDE
     # Without a pool and without classes, timm returns features of places.
     network = timm.create_model(NAME, pretrained=True, num_classes=0, global_pool="", **options)
     pixels = timm.data.resolve_model_data_config(network)
@@ -53,19 +59,26 @@ def BACKBONE(frames: np.ndarray) -> np.ndarray:
         if batch.shape[-1] != SIDE:
             batch = torch.nn.functional.interpolate(batch, (SIDE, SIDE), mode="bilinear")
         features = network.forward_features(batch).numpy()
-    return averaged(as_maps(features, getattr(network, "num_prefix_tokens", 0)), MAP_SIDE)
+    # Some, such as Swin, have the channels last.
+    layout = getattr(network, "output_fmt", "NCHW")
+    maps = as_maps(features, getattr(network, "num_prefix_tokens", 0), layout)
+    return averaged(maps, MAP_SIDE)
 
 
-BACKBONE.version = NAME
+# Features of another network or of other sizes are refused.
+BACKBONE.version = f"{NAME} at {SIDE} pixels, {MAP_SIDE}x{MAP_SIDE}"
 
 
-def as_maps(features: np.ndarray, prefix: int) -> np.ndarray:
+def as_maps(features: np.ndarray, prefix: int, layout: str = "NCHW") -> np.ndarray:
     """Returns maps [n, N, N, D] of what a network of timm gives.
 
     Args:
-      features: tokens [n, prefix + N N, D] of a transformer, or maps [n, D, N, N] of convolutions.
+      features: tokens [n, prefix + N N, D] of a transformer, or maps of convolutions.
       prefix: tokens that stand for no place, such as that of the class.
+      layout: of maps: NCHW, [n, D, N, N], or NHWC, [n, N, N, D].
     """
+    if features.ndim == 4 and layout == "NHWC":
+        return features
     if features.ndim == 4:
         return features.transpose(0, 2, 3, 1)
     places = features[:, prefix:]
@@ -74,12 +87,20 @@ def as_maps(features: np.ndarray, prefix: int) -> np.ndarray:
 
 
 def averaged(maps: np.ndarray, side: int) -> np.ndarray:
-    """Returns maps [n, side, side, D], the means of maps whose side is a multiple of it.
+    """Returns the means of maps [n, N, N, D] over side x side places of equal size.
 
-    Maps of other sides lose the rows and the columns at the end that do not fill a place.
+    A cell of the map that lies in two places counts in each by the area that lies there. So every
+    cell counts equally in the whole, whatever N is.
     """
-    step = max(maps.shape[1] // side, 1)
-    maps = maps[:, : side * step, : side * step]
-    n, rows, columns, depth = maps.shape
-    blocks = maps.reshape(n, rows // step, step, columns // step, step, depth)
-    return blocks.mean((2, 4)).astype(np.float32)
+    rows = _area_weights(maps.shape[1], side)
+    columns = _area_weights(maps.shape[2], side)
+    means = np.einsum("ai,bj,nijd->nabd", rows, columns, maps, optimize=True)
+    return means.astype(np.float32)
+
+
+def _area_weights(cells: int, places: int) -> np.ndarray:
+    """Returns the weight of each cell of an axis in each of its places, [places, cells]."""
+    edges = np.arange(places + 1) * (cells / places)
+    starts = np.maximum(edges[:-1, None], np.arange(cells))
+    stops = np.minimum(edges[1:, None], np.arange(1, cells + 1))
+    return np.maximum(stops - starts, 0) / (cells / places)
