@@ -106,6 +106,7 @@ def test_the_table_of_a_walk():
     cfg = change(CFG, data__mirrored=True)
     lines = pipeline.pipeline_cost(pipeline.plan(cfg), dataset()).splitlines()
     assert [line[2:26].strip() for line in lines[1:]] == [
+        "prepare",
         "fit_convnet rgb",
         "extract rgb",
         "of it data.mirrored",

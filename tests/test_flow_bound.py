@@ -7,7 +7,9 @@ import pytest
 from moving_videos import drifting, made, settings, written
 
 from videolstm_jax import files
+from videolstm_jax.config import change
 from videolstm_jax.dataset import scan
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import batched
 from videolstm_jax.flow_images import flow_file, flow_writing
 from videolstm_jax.presets import configured
@@ -75,6 +77,33 @@ def test_the_flow_that_the_bound_was_measured_on_is_kept(tmp_path, monkeypatch):
         twin = flow_file.read_flow(other / "flow" / path.relative_to(work / "flow"))
         # Another place in a batch may change last bits.
         assert pictures.shape == twin.shape and (pictures != twin).mean() < 1e-3
+
+
+def test_the_estimates_come_before_any_flow(tmp_path, monkeypatch, capsys):
+    """Also before the flow that the bound is measured on."""
+    events = []
+    plain = batched.tvl1.tvl1
+
+    def recorded(a, b):
+        events.append("flow")
+        return plain(a, b)
+
+    monkeypatch.setattr(batched.tvl1, "tvl1", recorded)
+    cfg = settings(tmp_path, made(tmp_path / "videos", (3, 3, 3, 3)), flow__percentile=99.0)
+    prepare.run(cfg, on_listed=lambda dataset: events.append(f"estimate of {dataset.frames}"))
+    assert events[0].startswith("estimate of {'jump/") and events[1:] == ["flow"] * len(events[1:])
+    assert len(events) > 1
+    printed = capsys.readouterr().out
+    assert printed.index("flow takes about") < printed.index("flow is bounded by")
+
+
+def test_other_settings_are_refused_before_the_estimate(tmp_path):
+    cfg = settings(tmp_path, made(tmp_path / "videos", (3, 3, 3, 3)))
+    prepare.run(cfg)
+    estimates = []
+    with pytest.raises(ConfigError, match="image 'png', now 'jpeg'"):
+        prepare.run(change(cfg, flow__image="jpeg"), on_listed=estimates.append)
+    assert not estimates
 
 
 def test_the_sample_of_long_and_large_videos_is_small():

@@ -1,12 +1,15 @@
-"""The space of flow estimated beforehand, progress on the way, and warnings afterwards."""
+"""Time and space of flow estimated beforehand, progress on the way, and warnings afterwards."""
 
 from __future__ import annotations
 
+import collections
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from videolstm_jax.flow import packing
 from videolstm_jax.quantities import duration_text, size_text
 
 SATURATED = 0.05
@@ -21,47 +24,99 @@ _JPEG_BYTES = 0.054
 _PNG_BYTES = 0.4
 
 
-class FlowCost(NamedTuple):
-    """What preparing a data set takes: pairs of frames, bytes of flow, bytes of all features."""
+class _Rate(NamedTuple):
+    """Processor seconds of a method of flow: of each pixel of a pair, and to compile one size."""
+
+    pixel: float
+    compiling: float
+
+
+# Measured on cores of an AMD EPYC; docs/experiments/flow.md has the measurements. No accelerator
+# was measured: its flow takes less time than this.
+_RATES: Mapping[str, _Rate] = {
+    "tvl1": _Rate(1.0e-6, 7.0),
+    # The same program with other constants; docs/experiments/flow_truth.md compares the times.
+    "tvl1_edges": _Rate(1.0e-6, 7.0),
+    "dis": _Rate(1.0e-7, 0.0),
+    "opencv_tvl1": _Rate(1.29e-5, 0.0),
+}
+_DECODED_PIXEL_SECONDS = 1e-8
+"""Processor seconds to decode a pixel of a video and to shrink it; see docs/experiments/flow.md."""
+
+
+class FlowVideo(NamedTuple):
+    """The size of a video: `pairs` of frames of [height, width], from so many decoded pixels."""
 
     pairs: int
+    height: int
+    width: int
+    decoded: int
+
+
+class FlowCost(NamedTuple):
+    """What preparing a data set takes: pairs, seconds, bytes of flow, bytes of all features."""
+
+    pairs: int
+    decoding_seconds: float
+    flow_seconds: float
     flow_bytes: int
     feature_bytes: int
 
     def __str__(self) -> str:
         """Describes the cost in one line."""
+        seconds = self.decoding_seconds + self.flow_seconds
         return (
-            f"{self.pairs} pairs of frames: flow takes about {size_text(self.flow_bytes)}, the "
-            f"features of both streams {size_text(self.feature_bytes)}"
+            f"{self.pairs} pairs of frames: flow takes about {duration_text(seconds)} and "
+            f"{size_text(self.flow_bytes)}, the features of both streams "
+            f"{size_text(self.feature_bytes)}"
         )
 
 
 def estimate_flow_cost(
-    videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats: int
+    videos: Sequence[FlowVideo], *, method: str, cores: int, jpeg: bool, frame_floats: int
 ) -> FlowCost:
-    """Estimates the disk space that flow and features take.
+    """Estimates the time of flow, and the disk space that flow and features take.
 
-    How long flow takes is printed by `FlowProgress`, from flow that is kept.
+    Nothing is computed here, so that the estimate comes at once. `FlowProgress` later tells the
+    rate of this machine.
 
     Args:
-      videos: pairs, H and W of each.
+      videos: all of them.
+      method: of flow.
+      cores: that decode and compute.
       jpeg: whether flow images are stored as JPEG or as PNG.
       frame_floats: values that the features of one frame hold, of both streams together.
     """
-    pairs, pixels = 0, 0
-    for count, height, width in videos:
-        pairs += count
-        pixels += count * height * width
+    pairs, pixels, decoded = 0, 0, 0
+    pairs_of_size: collections.Counter[tuple[int, int]] = collections.Counter()
+    for video in videos:
+        pairs += video.pairs
+        pixels += video.pairs * video.height * video.width
+        decoded += video.decoded
+        pairs_of_size[video.height, video.width] += video.pairs
     pixel_bytes = _PNG_BYTES
     if jpeg:
         pixel_bytes = _JPEG_BYTES
     return FlowCost(
         pairs=pairs,
+        decoding_seconds=decoded * _DECODED_PIXEL_SECONDS / cores,
+        flow_seconds=_flow_processor_seconds(pairs_of_size, _RATES[method]) / cores,
         # Two pictures for each pair, u and v.
         flow_bytes=round(2 * (pairs * _PICTURE_BYTES + pixels * pixel_bytes)),
         # Values of two bytes.
         feature_bytes=2 * frame_floats * pairs,
     )
+
+
+def _flow_processor_seconds(pairs_of_size: Mapping[tuple[int, int], int], rate: _Rate) -> float:
+    """Processor seconds to compile the method for each size, and to compute all batches."""
+    seconds = 0.0
+    for (height, width), pairs in pairs_of_size.items():
+        # The last batch of a size is filled up, and takes as long as the others.
+        size = packing.flow_pairs_in_batch(height, width)
+        computed = math.ceil(pairs / size) * size
+        seconds += rate.compiling + computed * height * width * rate.pixel
+    return seconds
 
 
 class FlowProgress:

@@ -77,5 +77,5 @@ def _write_share(
     target = FlowTarget(folder, video_fingerprints(own), limit)
     # The rows of bad videos are lost here. They are found again where all rows are collected.
     decoder = VideoDecoder(cfg.data, listed)
-    stored = flow_writing.read_stored_flow(target)
+    stored = flow_writing.read_stored_flow(folder, target.fingerprints)
     flow_writing.write_missing_flow(cfg, target, own, stored, decoder, computed)

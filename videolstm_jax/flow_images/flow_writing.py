@@ -58,11 +58,16 @@ class StoredFlow(NamedTuple):
     ranges: dict[str, FlowRange]
 
 
-def read_stored_flow(target: FlowTarget) -> StoredFlow:
-    """The flow that is stored already, of videos that have not been replaced since."""
+def read_stored_flow(folder: epath.Path, fingerprints: Mapping[str, str]) -> StoredFlow:
+    """The flow that is stored already, of videos that have not been replaced since.
+
+    Args:
+      folder: of the flow.
+      fingerprints: of the videos by name, see `FlowTarget`.
+    """
     stored = StoredFlow({}, {})
-    for name, fingerprint in target.fingerprints.items():
-        pairs, flow_range = finished_flow(target.path(name), fingerprint)
+    for name, fingerprint in fingerprints.items():
+        pairs, flow_range = finished_flow(folder / f"{name}.zip", fingerprint)
         if pairs:
             stored.frames[name] = pairs + 1
         if flow_range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +22,7 @@ from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods, flow_shares, flow_writing
 from videolstm_jax.flow_images.flow_index import claim_flow_folder, flow_digests, flow_settings
-from videolstm_jax.flow_images.flow_writing import FlowSample, FlowTarget
+from videolstm_jax.flow_images.flow_writing import FlowSample, FlowTarget, StoredFlow
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import tapped_network
@@ -94,15 +95,23 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     scan.read_dataset_true_tubes(cfg.data, _endless(listed), root=root)
 
     sample = FlowSample(cfg.flow.bound, {})
+    if not cfg.flow.percentile:
+        # The bound is known, so other settings are refused before anything is timed.
+        claim_flow_folder(work.flow / "settings.json", flow_settings(cfg, sample.bound))
+    # Before any flow is computed. The bound is measured on flow too, so it comes afterwards.
+    on_listed(listed)
+    fingerprints = video_fingerprints(listed.videos)
+    stored = StoredFlow({}, {})
+    if not cfg.flow.online:
+        stored = flow_writing.read_stored_flow(work.flow, fingerprints)
+        _print_cost(cfg, listed, stored)
     if cfg.flow.percentile:
         sample = flow_writing.sample_stored_flow_bound(cfg, listed)
     settings = flow_settings(cfg, sample.bound)
     claim_flow_folder(work.flow / "settings.json", settings)
-    on_listed(listed)
 
     # Without it, later stages refuse the folder while it is half written.
     _remove(work.flow / "index.json")
-    fingerprints = video_fingerprints(listed.videos)
     decoder = VideoDecoder(cfg.data, listed)
     flow_files = None
     if cfg.flow.online:
@@ -110,12 +119,15 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
         frames = decoder.count_frames(listed.videos)
     else:
         scale = (settings["bound"], settings["scaled"])
-        # Where several processes prepare together, this leaves less for `_write_flow` to find
-        # missing.
         flow_shares.write_flow_together(cfg, work.flow, listed, scale, sample.parts)
         limit = image.flow_limit(settings["bound"], scaled=settings["scaled"])
         target = FlowTarget(work.flow, fingerprints, limit)
-        frames = _write_flow(cfg, target, listed, decoder, sample)
+        if team.current_team().count > 1:
+            # The processes have written theirs together.
+            stored = flow_writing.read_stored_flow(work.flow, fingerprints)
+        frames = flow_writing.write_missing_flow(
+            cfg, target, listed.videos, stored, decoder, sample.parts
+        )
         flow_files = flow_digests(work, frames)
 
     # What videos claim about their length is often wrong; from here on it is what was decoded.
@@ -130,10 +142,10 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
 
 
 def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
-    """Estimates the space of the flow and the features.
+    """Estimates the time of the flow, and the space of the flow and the features.
 
     Args:
-      cfg: `flow` and `convnet` decide the sizes.
+      cfg: `flow` and `convnet` decide the sizes, `data.workers` the time.
       dataset: the videos to come, at least one.
     """
     frame_floats = 0
@@ -146,9 +158,13 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
     frame_format = flow_writing.stored_flow_frame_format(cfg)
     for video in dataset.videos:
         width, height = frame_format.size_of(video.width, video.height)
-        sizes.append((video.frames - 1, height, width))
+        decoded = video.frames * video.height * video.width
+        sizes.append(pace.FlowVideo(video.frames - 1, height, width, decoded))
     return pace.estimate_flow_cost(
         sizes,
+        method=cfg.flow.method,
+        # More workers than cores are not faster.
+        cores=min(cfg.data.workers, os.cpu_count() or 1),
         jpeg=cfg.flow.image == "jpeg",
         frame_floats=frame_floats,
     )
@@ -196,11 +212,8 @@ def _endless(dataset: Dataset) -> Dataset:
 # ---- flow and results ----------------------------------------------------------------------------
 
 
-def _write_flow(
-    cfg: RunConfig, target: FlowTarget, listed: Dataset, decoder: VideoDecoder, sample: FlowSample
-) -> dict[str, int]:
-    """Tells what is left to do, and does it; L of every good video by name."""
-    stored = flow_writing.read_stored_flow(target)
+def _print_cost(cfg: RunConfig, listed: Dataset, stored: StoredFlow) -> None:
+    """Prints how much flow is left to compute, and what it will take."""
     videos_to_do = []
     for video in listed.videos:
         if video.name not in stored.frames:
@@ -212,9 +225,6 @@ def _write_flow(
             f"the others, {cost}",
             flush=True,
         )
-    return flow_writing.write_missing_flow(
-        cfg, target, listed.videos, stored, decoder, sample.parts
-    )
 
 
 def _write_lists(
