@@ -12,6 +12,8 @@ import pytest
 from short_pipeline import contents, tiny, write_videos
 
 from videolstm_jax import files, pipeline
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.nn import lite0_weights
 from videolstm_jax.pipeline import plan, run
 from videolstm_jax.workdir.dataset_json import load_dataset
 from videolstm_jax.workdir.layout import Workdir
@@ -50,6 +52,57 @@ def test_the_cost_is_printed_first(finished):
         < printed.index("flow is bounded by")
         < printed.index("fits the rgb backbone")
     )
+
+
+def _no_package(folder, patch):
+    patch.setattr(lite0_weights, "MODULE", "no_such_package_of_weights")
+
+
+def _damaged_package(folder, patch):
+    package = folder / "damaged_weights_of_lite0"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / lite0_weights.FILE).write_bytes(b"x")
+    patch.syspath_prepend(folder)
+    patch.setattr(lite0_weights, "MODULE", package.name)
+
+
+def _module_that_fails(folder, patch):
+    (folder / "failing_backbone.py").write_text("import no_such_library_of_networks")
+    patch.syspath_prepend(folder)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "settings", "message"),
+    [
+        (_no_package, {"convnet__backbone": "lite0"}, "is not installed; expected it: pip inst"),
+        (_damaged_package, {"convnet__backbone": "lite0"}, "is damaged or of another version"),
+        (
+            _module_that_fails,
+            {"convnet__backbone": "failing_backbone:BACKBONE"},
+            "cannot import the module of the backbone 'failing_backbone:BACKBONE': ModuleNot",
+        ),
+        (
+            lambda folder, patch: None,
+            {"pipeline__flow_backbone": "json:no_such_function"},
+            "the backbone 'json:no_such_function' is NoneType; expected a function",
+        ),
+        (
+            lambda folder, patch: None,
+            {"convnet__weights": "no_such_weights.h5"},
+            "convnet.weights is no_such_weights.h5, which is missing; expected a file",
+        ),
+    ],
+)
+def test_a_backbone_that_cannot_start_ends_it_before_any_work(
+    videos, tmp_path, monkeypatch, capsys, prepare, settings, message
+):
+    monkeypatch.chdir(tmp_path)
+    prepare(tmp_path, monkeypatch)
+    with pytest.raises((ConfigError, FileError), match=message) as raised:
+        run(tiny(videos, **settings))
+    assert "\n" not in str(raised.value)
+    assert not capsys.readouterr().out and not (tmp_path / "work").exists()
 
 
 def test_every_stage_left_its_files(finished):

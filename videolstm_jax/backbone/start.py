@@ -11,6 +11,9 @@ from etils import epath
 
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.nn.backbones import image_network, is_hook
+from videolstm_jax.nn.hook import find_hook
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.nn.weight_files import is_weight_file, read_weights, weights_sha256
 from videolstm_jax.train.graft import graft, named_param_leaves
 
@@ -39,6 +42,46 @@ class StartingPoint(NamedTuple):
     trained_on: tuple[str, ...] = ()
 
 
+def check_backbone_start(cfg: RunConfig) -> None:
+    """Refuses settings whose backbone cannot start, before any video is read.
+
+    A function of the user's own is imported and not called: it may load a large network.
+
+    Args:
+      cfg: of a stage `fit_convnet`.
+
+    Raises:
+      ConfigError: the function cannot be imported.
+      FileError: the package of weights is missing, or its file is damaged; or `convnet.weights`
+        names a file of weights that does not exist.
+    """
+    convnet, stream = cfg.convnet, cfg.data.stream
+    if is_hook(convnet.backbone):
+        find_hook(convnet.backbone)
+        return
+    # Neither depends on the classes, which only the videos tell.
+    network = image_network(convnet, STREAM_CHANNELS[stream], classes=1)
+    if _starts_from_package(network, convnet):
+        network.weights.installed()
+        return
+    path = _weights_path(convnet, stream)
+    # Not folders: that of a backbone may be one that this pipeline is about to fit.
+    if convnet.weights and is_weight_file(path) and not path.exists():
+        raise FileError(f"convnet.weights is {path}, which is missing; expected a file of weights")
+
+
+def _starts_from_package(network: ImageNetwork, cfg: ConvNetConfig) -> bool:
+    """Whether the parameters come from a package that brings them."""
+    reader = network.weights
+    return not cfg.weights and reader is not None and reader.installed is not None
+
+
+def _weights_path(cfg: ConvNetConfig, stream: str) -> epath.Path:
+    """The path that `convnet.weights` names."""
+    # Replaced and not formatted: a path may hold other braces.
+    return epath.Path(cfg.weights.replace("{stream}", stream))
+
+
 def starting_backbone_params(
     network: ImageNetwork, cfg: RunConfig, dataset: Dataset
 ) -> StartingPoint:
@@ -57,7 +100,7 @@ def starting_backbone_params(
     params = jax.jit(network.init)(jax.random.key(cfg.seed))
     weights = cfg.convnet.weights
     reader = network.weights
-    if not weights and reader is not None and reader.installed is not None:
+    if _starts_from_package(network, cfg.convnet):
         return _from_weight_file(network, params, reader.installed(), cfg.convnet)
     # Both mean random numbers where no package brought weights; the empty text is the default.
     if weights in ("", RANDOM):
@@ -70,8 +113,7 @@ def starting_backbone_params(
             )
         preprocessing = _agreed_preprocessing(cfg.convnet, "", network.preprocessing)
         return StartingPoint(params, preprocessing, {})
-    # Replaced and not formatted: a path may hold other braces.
-    path = epath.Path(weights.replace("{stream}", cfg.data.stream))
+    path = _weights_path(cfg.convnet, cfg.data.stream)
     if is_weight_file(path):
         if reader is None:
             raise ConfigError(

@@ -19,6 +19,12 @@ _NETWORKS: Mapping[str, Callable[..., ImageNetwork]] = {
 }
 
 
+def is_hook(backbone: str) -> bool:
+    """Whether `convnet.backbone` names a function of the user's own."""
+    # Any other name is that of a function, package.module:ATTRIBUTE; the settings have checked it.
+    return backbone not in _NETWORKS
+
+
 def image_network(
     cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
 ) -> ImageNetwork:
@@ -33,6 +39,5 @@ def image_network(
     Raises:
       ConfigError: a function of the user's own that cannot be used.
     """
-    # Any other name is that of a function, package.module:ATTRIBUTE; the settings have checked it.
     network = _NETWORKS.get(cfg.backbone, hook_network)
     return network(cfg, channels, classes, dtype=dtype)

@@ -50,7 +50,7 @@ def hook_network(
       ConfigError: the function cannot be imported, or does not keep the contract.
     """
     name, side = cfg.backbone, cfg.image_size
-    function = _find_hook(name)
+    function = find_hook(name)
     # The function declares no shape: one frame tells it before hours of extraction begin.
     map_shape = _map_shape(function, name, side, channels)
     depth = map_shape[-1]
@@ -96,7 +96,7 @@ def _classify(
     return {"pool5": x, "fc7": fc7, "logits": logits}
 
 
-def _find_hook(name: str) -> Callable[[NDArray], NDArray]:
+def find_hook(name: str) -> Callable[[NDArray], NDArray]:
     """Returns the function `package.module:ATTRIBUTE`.
 
     Raises:

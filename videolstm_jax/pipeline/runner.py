@@ -38,6 +38,7 @@ def run(cfg: RunConfig) -> epath.Path | None:
     """
     steps = plan(cfg)
     _check_batches(steps)
+    _check_backbones(steps)
     seconds: list[tuple[str, float]] = []
     for number, step in enumerate(steps, 1):
         print(f"\n[{number}/{len(steps)}] {step.label}", flush=True)
@@ -74,6 +75,15 @@ def _check_batches(steps: Sequence[Step]) -> None:
             mesh.data_mesh(settings.devices, step.cfg.convnet.batch, settings.shards)
         if step.stage == "train":
             mesh.data_mesh(settings.devices, step.cfg.data.batch, settings.shards)
+
+
+def _check_backbones(steps: Sequence[Step]) -> None:
+    """Raises ConfigError or FileError where a backbone cannot start; see `check_backbone_start`."""
+    # Now, before the flow of all videos is computed: `fit_convnet` comes after it.
+    start = importlib.import_module("videolstm_jax.backbone.start")
+    for step in steps:
+        if step.stage == "fit_convnet":
+            start.check_backbone_start(step.cfg)
 
 
 def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path | None:
