@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import sys
 
 import numpy as np
@@ -159,6 +160,28 @@ def test_features_are_the_functions_maps(walked):
     np.testing.assert_array_equal(mirrored.read(training_video.name), maps.astype(np.float16))
     # The flow stream keeps the network of the preset.
     assert FeatureStore.open(work.features("flow", "pool5")).about["backbone"] == "vgg"
+
+
+def test_a_function_that_fails_on_a_video_names_it(walked, tmp_path, monkeypatch):
+    """Here it fails on the mirrored side; one grey frame before the extraction shows nothing."""
+    shutil.copytree(walked.workdir, tmp_path / "work")
+    shutil.rmtree(tmp_path / "work" / "features" / "rgb")
+    module = sys.modules["hook_of_a_test"]
+    plain, calls = module.BACKBONE, []
+
+    def failing(frames):
+        calls.append(len(frames))
+        maps = plain(frames)
+        # The first is that of the grey frame, the second the block as filmed.
+        return maps * np.nan if len(calls) > 2 else maps
+
+    failing.version = plain.version
+    monkeypatch.setattr(module, "BACKBONE", failing)
+    cfg = Settings.of(walked).override(data__stream="rgb", workdir=str(tmp_path / "work")).config()
+    name = load_dataset(Workdir(cfg.workdir).dataset).part("train")[0].name
+    message = rf"^{name} \(mirrored\): the backbone '{HOOK}' on uint8 .* values are not finite"
+    with pytest.raises(ConfigError, match=message):
+        extract.run(cfg)
 
 
 def test_the_stream_gives_what_the_stages_gave(walked, tmp_path):

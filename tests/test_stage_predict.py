@@ -1,6 +1,8 @@
 """The stage `predict` films a stream, and ends well however the stream ends."""
 
+import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -10,11 +12,15 @@ import tiny_pipeline
 from command_line import ROOT, run
 from small_films import decoded, smooth
 
+from videolstm_jax import files
+from videolstm_jax.backbone.convnet import extractor_of
 from videolstm_jax.config import PredictConfig
-from videolstm_jax.errors import ConfigError, VideoError
+from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.report.pictures import frame_picture
 from videolstm_jax.stages import predict
+from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.video import encode
+from videolstm_jax.workdir.layout import Workdir
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +67,32 @@ def test_a_film_and_a_strip(quick, checkpoint, clip, tmp_path, capsys):
     quick.restart()
     predict.run(config(checkpoint, clip, output=str(tmp_path / "out" / "film.mp4")))
     assert before == [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.png")]
+
+
+@pytest.mark.parametrize("has_network", [False, True])
+def test_a_run_on_imported_features_says_what_it_needs(checkpoint, clip, tmp_path, has_network):
+    """Also beside a network that was fitted here: the features are of another one."""
+    work = tmp_path / "work"
+    shutil.copytree(pathlib.Path(checkpoint).parents[1], work)
+    if not has_network:
+        shutil.rmtree(work / "convnets" / "rgb")
+    run_folder = work / "runs" / pathlib.Path(checkpoint).name
+    path = run_folder / "config.json"
+    record = files.read_json_object(path)
+    imported = extractor_of({"imported": "arrays", "preprocessing": "unknown"})
+    record["inputs"] = {"x": {"extractor": imported}}
+    files.write_json(path, record)
+    with pytest.raises(
+        FileError,
+        match=r"reads imported features of rgb; .* --backbone=my_module:FUNCTION \(docs",
+    ):
+        predict.run(config(str(run_folder), clip))
+    # Features of ours have the digest of their backbone.
+    ours = {"extractor": extractor_of({"backbone": "vgg", "sha256": "0" * 64})}
+    record["inputs"] = {"x": ours, "motion": {"extractor": imported}}
+    files.write_json(path, record)
+    run_record = RunRecord.read(Workdir(str(work)), run_folder.name)
+    assert run_record.reads_imported("flow") and not run_record.reads_imported("rgb")
 
 
 def test_without_a_film(quick, checkpoint, clip, capsys):

@@ -10,6 +10,7 @@ import numpy as np
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import frame_chunks_of_video
 from videolstm_jax.clips.images import mirrored_image, square_images
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow_images.online import FlowSettings, frames_and_flow_images
 from videolstm_jax.square import PictureFit
 from videolstm_jax.types import Stream, Video, View
@@ -31,13 +32,26 @@ class BackboneImages(NamedTuple):
     fit: PictureFit
     prepare: Callable[[np.ndarray], np.ndarray]
 
-    def inputs(self, images: np.ndarray, view: View) -> np.ndarray:
-        """What the backbone reads of images [n, S, S, ch] uint8 of the video as filmed."""
+    def inputs(self, images: np.ndarray, view: View, video: Video) -> np.ndarray:
+        """What the backbone reads of images of a video.
+
+        Args:
+          images: [n, S, S, ch] uint8, as filmed.
+          view: the side that the backbone reads.
+          video: that they are of.
+
+        Raises:
+          ConfigError: a function of the user's own cannot be used on them.
+        """
         # The picture is mirrored, not the features: no backbone is exactly symmetric.
         if view == "mirrored":
             # Contiguous, since a function of the user's own may not read backwards.
             images = np.ascontiguousarray(mirrored_image(images, self.stream))
-        return self.prepare(images)
+        try:
+            return self.prepare(images)
+        except ConfigError as error:
+            # A function may fail on one video of thousands, and does not know its name.
+            raise ConfigError(f"{video.name} ({view}): {error}") from error
 
 
 class FrameBlock(NamedTuple):
@@ -87,7 +101,7 @@ def clip_blocks_of_stream(
                     video,
                     images.stream,
                     view,
-                    images.inputs(frames, view),
+                    images.inputs(frames, view, video),
                     is_last=count == video.frames - 1,
                 )
 
@@ -134,7 +148,7 @@ def clip_blocks_of_both_streams(
                         video,
                         stream,
                         view,
-                        stream_images.inputs(squares, view),
+                        stream_images.inputs(squares, view, video),
                         is_last=start + size >= video.frames - 1,
                         flow_range=stream_range,
                     )

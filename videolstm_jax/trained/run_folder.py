@@ -9,6 +9,7 @@ from videolstm_jax.backbone.block import trained_block_of_record, trained_block_
 from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.dataset.training_list import videos_trained_on
+from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import read_json_object, reading
 from videolstm_jax.flow_images.online import FlowSettings
@@ -39,7 +40,18 @@ class RunFolder(RunRecord):
     """A run as a place that a model was read from; see `place.Place`."""
 
     def backbone(self, stream: str) -> tuple[epath.Path, TrainedBackbone]:
-        """The backbone of a stream and where it lies."""
+        """The backbone of a stream and where it lies.
+
+        Raises:
+          FileError: the run reads imported features of the stream, which come without their
+            network; or the backbone is missing or damaged.
+        """
+        if self.reads_imported(stream):
+            raise FileError(
+                f"{self.folder} reads imported features of {stream}; a stream and a bundle need "
+                "the network that made them: train on features of --backbone=my_module:FUNCTION "
+                "(docs/features.md)"
+            )
         folder = self.work.convnet(stream)
         return folder, load_convnet(folder)
 

@@ -73,6 +73,19 @@ class RunRecord(NamedTuple):
         extractor = self.record.get("inputs", {}).get("x", {}).get("extractor", {})
         return extractor.get("backbone", "")
 
+    def reads_imported(self, stream: str) -> bool:
+        """Whether an input of the run is made of imported features of a stream."""
+        inputs = self.record.get("inputs", {})
+        # Motion is always that of the flow stream; see `trained.model.layers_by_stream`.
+        stream_of_input = {"x": self.config["data"].get("stream"), "motion": "flow"}
+        for name, row in inputs.items():
+            extractor = row.get("extractor", {})
+            # Features of every version of `extract` have the digest of their backbone here.
+            is_imported = extractor.get("convnet", "unknown") is None
+            if is_imported and stream_of_input.get(name) == stream:
+                return True
+        return False
+
 
 def fit_of_run(cfg: RunConfig, work: Workdir, name: str) -> str:
     """The `data.fit` that a run was trained with, which stages after the training use.
