@@ -16,6 +16,7 @@ import argparse
 import csv
 import os
 import pathlib
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -42,12 +43,12 @@ CLASSES = 101
 """Of UCF101; the layers that training steps are timed with have as many outputs."""
 
 
-def write_list(data: pathlib.Path, folder: pathlib.Path, most: int) -> None:
-    """Writes labels.csv of the clips of each set, in turn for training and for testing.
+def copy_clips(data: pathlib.Path, folder: pathlib.Path, most: int) -> None:
+    """Copies the clips of each set, and writes labels.csv: in turn for training and for testing.
 
     Args:
       data: the folder of the sets.
-      folder: where the list is written.
+      folder: of the copies and the list; a list names no file outside of its folder.
       most: clips of each set; 0 takes all.
     """
     with (folder / "labels.csv").open("w", newline="") as file:
@@ -56,7 +57,10 @@ def write_list(data: pathlib.Path, folder: pathlib.Path, most: int) -> None:
         for name in SETS:
             clips = [path for path in (data / name).rglob("*") if video_extension(path.name)]
             for number, path in enumerate(sorted(clips)[: most or None]):
-                rows.writerow((path.resolve(), name, ("train", "test")[number % 2]))
+                target = pathlib.Path("clips") / path.relative_to(data)
+                (folder / target).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, folder / target)
+                rows.writerow((target, name, ("train", "test")[number % 2]))
 
 
 # ---- stages --------------------------------------------------------------------------------------
@@ -249,7 +253,7 @@ def main() -> None:
         print("full_size: no folder of real clips; expected --data DIR or VIDEOLSTM_REAL_DATA")
         return
     with tempfile.TemporaryDirectory() as folder:
-        write_list(pathlib.Path(options.data), pathlib.Path(folder), options.clips)
+        copy_clips(pathlib.Path(options.data), pathlib.Path(folder), options.clips)
         cfg = _config(options, folder)
         figures = time_stages(cfg, online=bool(options.online))
         videos = load_dataset(Workdir(cfg.workdir).dataset).videos

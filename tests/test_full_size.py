@@ -17,15 +17,16 @@ ROOT = pathlib.Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """The stages' figures for two clips of each set, with a small backbone."""
-    folder = tmp_path_factory.mktemp("full")
+    # The sets lie outside of the folder that the program writes, as in its `main`.
+    data, folder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("full")
     for number, name in enumerate(full_size.SETS):
         for k in range(3):
             encode.write_video(
-                folder / "data" / name / f"{name}{k}.avi",
+                data / name / f"{name}{k}.avi",
                 smooth(4 + k, 24, 32 + 2 * number),
                 codec="mpeg4",
             )
-    full_size.write_list(folder / "data", folder, 2)
+    full_size.copy_clips(data, folder, 2)
     cfg = config(
         folder / "work",
         "rgb",
