@@ -67,7 +67,10 @@ def check_backbone_start(cfg: RunConfig) -> None:
     path = _weights_path(convnet, stream)
     # Not folders: that of a backbone may be one that this pipeline is about to fit.
     if convnet.weights and is_weight_file(path) and not path.exists():
-        raise FileError(f"convnet.weights is {path}, which is missing; expected a file of weights")
+        raise FileError(
+            f"convnet.weights is {path}, which is missing; expected a file of weights; "
+            "`videolstm fetch_weights` fetches those of ImageNet"
+        )
 
 
 def _starts_from_package(network: ImageNetwork, cfg: ConvNetConfig) -> bool:
