@@ -32,7 +32,7 @@ class _Rate(NamedTuple):
 
 
 # Measured on cores of an AMD EPYC; docs/experiments/flow.md has the measurements. No accelerator
-# was measured: its flow takes less time than this.
+# was measured; its flow should take less time than this.
 _RATES: Mapping[str, _Rate] = {
     "tvl1": _Rate(1.0e-6, 7.0),
     # The same program with other constants; docs/experiments/flow_truth.md compares the times.
@@ -66,8 +66,8 @@ class FlowCost(NamedTuple):
         """Describes the cost in one line."""
         seconds = self.decoding_seconds + self.flow_seconds
         return (
-            f"{self.pairs} pairs of frames: flow takes about {duration_text(seconds)} and "
-            f"{size_text(self.flow_bytes)}, the features of both streams "
+            f"{self.pairs} pairs of frames: flow takes about {duration_text(seconds)} at the rates "
+            f"of an AMD EPYC, and {size_text(self.flow_bytes)}; the features of both streams take "
             f"{size_text(self.feature_bytes)}"
         )
 
