@@ -90,7 +90,7 @@ def _module_that_fails(folder, patch):
         (
             lambda folder, patch: None,
             {"convnet__weights": "no_such_weights.h5"},
-            "convnet.weights is no_such_weights.h5, which is missing; expected a file .*fetch_weights",
+            "convnet.weights is no_such_weights.h5, which is missing; .*fetch_weights",
         ),
     ],
 )

@@ -206,8 +206,8 @@ class FlowConfig:
     method: str = setting(
         "tvl1",
         "Method of optical flow: tvl1, tvl1_edges, dis or opencv_tvl1. `tvl1` is ours; "
-        "`tvl1_edges` is its variant with smaller errors where the true flow is known. `dis` (fast, "
-        "rougher) and `opencv_tvl1` are OpenCV's, which must be installed (extra `opencv`).",
+        "`tvl1_edges` is its variant with smaller errors where the true flow is known. `dis` "
+        "(fast, rougher) and `opencv_tvl1` are OpenCV's, which must be installed (extra `opencv`).",
         choices=FLOW_METHODS,
     )
     # 340 x 256 is the size at which the authors computed flow; see docs/decisions.md.
