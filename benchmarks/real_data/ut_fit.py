@@ -11,16 +11,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks.real_data import backbone_arrays, ut_interaction
+from benchmarks.real_data import ut_interaction
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.ut_baselines import ridge_rows
-from benchmarks.real_data.ut_folds import (
-    FOLDS,
-    arrays_every,
-    arrays_folder,
-    prepared_fold,
-    work_of,
-)
+from benchmarks.real_data.ut_folds import extracted_folds, work_of
 from benchmarks.real_data.ut_tries import TRIES
 from videolstm_jax.workdir.dataset_json import load_dataset
 
@@ -34,12 +28,7 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
     """Computes what is missing, for so many minutes, and returns the rows that are complete."""
     stop = time.monotonic() + 60 * minutes
     root = f"{workdir}/fit-{FIT}"
-    folds = [prepared_fold(data, root, number, SETTINGS) for number in range(1, FOLDS + 1)]
-    for stream in ("rgb", "flow"):
-        cfg = folds[0].for_stream(stream).config()
-        for view in backbone_arrays.VIEWS:
-            folder, every = arrays_folder(root, stream, view), arrays_every("lite0", view)
-            backbone_arrays.extract(cfg, folder, view, every=every)
+    folds = extracted_folds(data, root, SETTINGS)
     names = sorted(video.name for video in load_dataset(work_of(folds[0]).dataset).videos)
     rows: dict[str, Row] = ridge_rows(folds, root, names)
     # Flow first: the fusion of the third setting reads the flow model of the second.

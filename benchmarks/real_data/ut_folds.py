@@ -78,6 +78,17 @@ def prepared_fold(data: str, workdir: str, number: int, common: Mapping[str, Any
     return settings
 
 
+def extracted_folds(data: str, workdir: str, common: Mapping[str, Any]) -> list[Settings]:
+    """Prepares all folds, and computes the arrays of both streams and views that they share."""
+    folds = [prepared_fold(data, workdir, number, common) for number in range(1, FOLDS + 1)]
+    for stream in ("rgb", "flow"):
+        cfg = folds[0].for_stream(stream).config()
+        for view in backbone_arrays.VIEWS:
+            folder, every = arrays_folder(workdir, stream, view), arrays_every("lite0", view)
+            backbone_arrays.extract(cfg, folder, view, every=every)
+    return folds
+
+
 def work_of(settings: Settings) -> Workdir:
     """The work folder of a fold."""
     return Workdir(settings.overrides["workdir"])

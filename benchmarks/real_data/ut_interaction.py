@@ -28,12 +28,9 @@ from benchmarks.real_data.stages import (
 )
 from benchmarks.real_data.ut_baselines import MEAN_FLOW, MIDDLE_RGB, baselines
 from benchmarks.real_data.ut_folds import (
-    FOLDS,
     HELD_OUT,
-    arrays_every,
-    arrays_folder,
+    extracted_folds,
     import_features,
-    prepared_fold,
     training_fold,
     work_of,
 )
@@ -129,12 +126,7 @@ RIDGE = (MIDDLE_RGB, MEAN_FLOW)
 def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, Any]:
     """Computes what is missing, for so many minutes, and returns the rows that are complete."""
     stop = time.monotonic() + 60 * minutes
-    folds = [prepared_fold(data, workdir, number, SETTINGS) for number in range(1, FOLDS + 1)]
-    for stream in ("rgb", "flow"):
-        cfg = folds[0].for_stream(stream).config()
-        for view in backbone_arrays.VIEWS:
-            folder, every = arrays_folder(workdir, stream, view), arrays_every("lite0", view)
-            backbone_arrays.extract(cfg, folder, view, every=every)
+    folds = extracted_folds(data, workdir, SETTINGS)
     names = sorted(video.name for video in load_dataset(work_of(folds[0]).dataset).videos)
     tries = compare_tries(folds[0], workdir, stop)
     rows = baselines(folds, workdir, names)
