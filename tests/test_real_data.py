@@ -14,6 +14,7 @@ from benchmarks.real_data import (
     rows,
     stages,
     ucf101_fc6,
+    ucf101_features,
 )
 from videolstm_jax.errors import FileError
 from videolstm_jax.presets import configured
@@ -150,7 +151,7 @@ def made_fc6(folder):
     values = np.random.default_rng(0).integers(0, 60, (20, 11, 6))
     values[label == 1, :, :3] += 150
     np.savez(
-        folder / ucf101_fc6.FILE,
+        folder / ucf101_features.FILE,
         q=values.astype(np.uint8),
         scale=12.5,
         names=np.array(names),
@@ -162,7 +163,7 @@ def made_fc6(folder):
 
 def test_ridge_of_ucf101_is_validated_on_groups_of_the_training_list(tmp_path):
     made_fc6(tmp_path)
-    features = ucf101_fc6.read_features(str(tmp_path))
+    features = ucf101_features.read_features(str(tmp_path))
     # A test video has no part in it, whatever its values.
     features.values[~features.is_train] = np.nan
     ridge = ucf101_fc6.ridge_on_held_out(features)
